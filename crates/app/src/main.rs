@@ -1,0 +1,2 @@
+//! The `heliu` binary.
+fn main() {}
