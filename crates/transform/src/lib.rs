@@ -1,1 +1,9 @@
-//! heliu: transform.
+//! Values and text, pure and synchronous: the metadata dialect of 轻易云, its expressions, parsers, formats and mapping.
+//!
+//! Nothing here does I/O, reads a clock or knows a sibling crate.
+
+mod problem;
+mod text;
+
+pub use problem::{Problem, Severity};
+pub use text::{Lang, Text};
