@@ -1,0 +1,1 @@
+//! Configuration files: connectors, plans, `heliu.toml`; parsing and its findings.

@@ -1,0 +1,15 @@
+//! The ports: what the engine asks of the outside. Shaped by use, so that each implementation can keep them atomic.
+
+mod clock;
+mod ledger;
+mod source;
+mod target;
+mod tokens;
+
+pub use clock::Clock;
+pub use ledger::*;
+pub use source::{Page, PageRequest, Prepared, Source, SourceShape};
+pub use target::{
+    Fence, Found, Render, Replay, RowBody, RowResult, Target, TargetSession, TargetShape, WriteRow,
+};
+pub use tokens::{Budget, RefreshStart, TokenEvent, TokenPair, TokenRow, Tokens};
