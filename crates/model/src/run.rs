@@ -107,7 +107,6 @@ impl Counts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowReport {
     /// The range.
-    #[serde(flatten)]
     pub window: Window,
     /// The walk reached its end and was proved complete as declared.
     pub complete: bool,
@@ -199,6 +198,38 @@ pub struct RunReport {
 }
 
 impl RunReport {
+    /// Judges a stored run: whether its windows and its counts balance (interface §3.2).
+    pub fn from_row(plan: &str, row: &crate::ports::RunRow, standing: &crate::ports::StateCounts) -> Self {
+        let limited = row.kind == RunKind::Limited;
+        let mut windows = row.windows.clone();
+        for w in &mut windows {
+            w.balanced = w.returned == w.records.sum() && (w.complete || limited);
+        }
+        let complete = !limited && row.state != RunState::Open && windows.iter().all(|w| w.complete);
+        let balanced = row.state != RunState::Open
+            && windows.iter().all(|w| w.balanced)
+            && row.counts.source_balances()
+            && row.counts.target_balances();
+        let window = windows
+            .first()
+            .zip(windows.last())
+            .map(|(a, b)| Window { from: a.window.from, to: b.window.to });
+        RunReport {
+            plan: plan.to_owned(),
+            run: row.ulid.clone(),
+            window,
+            windows,
+            complete,
+            counts: row.counts,
+            balanced,
+            seconds: row.seconds,
+            problems: row.problems.clone(),
+            failure: row.failure.clone(),
+            standing_failed: standing.failed,
+            standing_in_doubt: standing.in_doubt,
+        }
+    }
+
     /// Exit status of the command (interface §3.1).
     pub fn exit_code(&self) -> u8 {
         if let Some(f) = &self.failure {
@@ -207,8 +238,7 @@ impl RunReport {
         let person = self.standing_failed > 0
             || self.standing_in_doubt > 0
             || self.counts.newly_rejected > 0
-            || !self.balanced
-            || self.windows.iter().any(|w| !w.complete && !w.balanced);
+            || !self.balanced;
         u8::from(person)
     }
 }

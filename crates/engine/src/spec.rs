@@ -1,0 +1,101 @@
+//! What a run needs to know about its plan.
+
+use bytes::Bytes;
+use chrono_tz::Tz;
+use heliu_model::ports::{Element, RowBody};
+use heliu_model::record::Policy;
+use heliu_model::walk::Verify;
+use heliu_model::{Failure, Ts, Window};
+use tokio::sync::watch;
+
+/// The rules of a plan, compiled and checked.
+#[derive(Debug, Clone)]
+pub struct PlanSpec {
+    /// File stem.
+    pub name: String,
+    /// The plan's own id.
+    pub uuid: String,
+    /// Zone of schedule and of times without one.
+    pub tz: Tz,
+    /// First LAST_SYNC_TIME; without it the plan's first-seen time minus 24 h.
+    pub start: Option<Ts>,
+    /// The first window starts this much before the watermark, in milliseconds.
+    pub lookback_ms: i64,
+    /// Each window ends this much before now, in milliseconds.
+    pub settle_ms: i64,
+    /// Length of windows into which long ranges are cut, in milliseconds.
+    pub window_ms: Option<i64>,
+    /// The source's request depends on the window (else one window is enough, however long).
+    pub windowed: bool,
+    /// Rows of one write at most.
+    pub batch: usize,
+    /// Repetitions of a call inside a run.
+    pub retries: u32,
+    /// Runs that may try a record.
+    pub max_attempts: u32,
+    /// How known ids are treated.
+    pub policy: Policy,
+    /// How a walk is proved complete.
+    pub verify: Verify,
+}
+
+/// What this run is asked to do.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RunOptions {
+    /// Back-fill from here.
+    pub from: Option<Ts>,
+    /// Back-fill to here.
+    pub to: Option<Ts>,
+    /// Read at most so many elements.
+    pub limit: Option<u64>,
+    /// Read and store, write nothing.
+    pub source_only: bool,
+    /// Write what waits, read nothing.
+    pub target_only: bool,
+}
+
+/// Cuts one element of a reply into records and reads their keys.
+pub trait Shaper: Send + Sync {
+    /// Appends what `element` becomes to `out`.
+    fn shape(&self, element: &Bytes, out: &mut Vec<Element>);
+    /// The value at the source's anchor path inside a raw element, as text.
+    fn anchor(&self, element: &Bytes) -> Option<String>;
+}
+
+/// Renders stored contents for the target.
+pub trait Renderer: Send + Sync {
+    /// Renders one record.
+    ///
+    /// # Errors
+    /// Class data, with path and reason: the record leaves the batch.
+    fn render(&self, window: &Window, content: &Bytes) -> Result<RowBody, Failure>;
+}
+
+/// The wish to stop: finish what is in flight, release the run, resume later.
+#[derive(Debug, Clone)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// A switch and its receiver.
+    pub fn new() -> (watch::Sender<bool>, Stop) {
+        let (tx, rx) = watch::channel(false);
+        (tx, Stop(rx))
+    }
+
+    /// A receiver that is never told to stop.
+    pub fn never() -> Stop {
+        Stop(watch::channel(false).1)
+    }
+
+    /// True once stopping is wished.
+    pub fn wished(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Resolves when stopping is wished; never if nobody can wish it any more.
+    pub async fn wait(&mut self) {
+        if self.0.wait_for(|wish| *wish).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

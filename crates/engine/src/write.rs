@@ -1,0 +1,186 @@
+//! Writing: due records are rendered, announced, written in batches and settled (design §3, steps 7–10).
+//!
+//! Records are dealt to writers by a hash of their id, so that one id is always written by the same writer and in
+//! order. What is handed over stays in memory until it is written; its size is bounded.
+
+mod batch;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use heliu_model::ports::{Due, Fence, RowId, Target};
+use heliu_model::{Failure, Window};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
+
+use crate::heart::Heart;
+use crate::spec::Renderer;
+
+/// Contents in flight between reading and writing, in KiB.
+const ROOM_KIB: usize = 12 * 1024;
+/// A partial batch waits this long (ms) for more rows while pages are still being read.
+const LINGER_MS: u64 = 40;
+
+/// What the writers of a run share.
+pub(crate) struct WriteCtx {
+    pub heart: Arc<Heart>,
+    pub target: Arc<dyn Target>,
+    pub renderer: Arc<dyn Renderer>,
+    /// The run's last window: gives the time variables to the renderings.
+    pub window: Window,
+    pub plan: String,
+    pub batch: usize,
+    pub retries: u32,
+    pub max_attempts: u32,
+    /// A writer is repeating a failed write: reading does not wait for room meanwhile.
+    pub struggling: AtomicBool,
+}
+
+/// A record on its way, with the room its content takes.
+struct Handed {
+    due: Due,
+    _room: OwnedSemaphorePermit,
+}
+
+/// The writers of a run.
+pub(crate) struct Writers {
+    ctx: Arc<WriteCtx>,
+    room: Arc<Semaphore>,
+    queues: Vec<mpsc::UnboundedSender<Handed>>,
+    tasks: Vec<JoinHandle<Vec<(RowId, u32)>>>,
+}
+
+impl Writers {
+    /// Starts the writers; each opens its session when its first record arrives.
+    pub fn start(ctx: Arc<WriteCtx>) -> Self {
+        let count = ctx.target.shape().writers.max(1);
+        let (mut queues, mut tasks) = (Vec::new(), Vec::new());
+        for shard in 0..count {
+            let (tx, rx) = mpsc::unbounded_channel();
+            queues.push(tx);
+            tasks.push(tokio::spawn(writer(ctx.clone(), shard, rx)));
+        }
+        Writers { ctx, room: Arc::new(Semaphore::new(ROOM_KIB)), queues, tasks }
+    }
+
+    /// How many records of a page with `bytes` of content may be handed over. Waits for room while the writers get
+    /// on; when they struggle, the records stay in the ledger instead.
+    pub async fn room(&self, bytes: usize) -> usize {
+        let kib = kib(bytes).min(ROOM_KIB);
+        loop {
+            if self.ctx.heart.over() {
+                return 0;
+            }
+            if self.room.available_permits() >= kib {
+                return usize::MAX;
+            }
+            if self.ctx.struggling.load(Ordering::Acquire) {
+                return 0;
+            }
+            tokio::select! {
+                // Taken only to learn that there is room: `hand` takes its own.
+                room = self.room.acquire_many(kib as u32) => drop(room),
+                () = self.ctx.heart.clock.sleep_ms(100) => {}
+            }
+        }
+    }
+
+    /// Hands records to their writers, in order.
+    pub async fn hand(&self, due: Vec<Due>) {
+        for due in due {
+            let kib = kib(due.content.len()).min(ROOM_KIB) as u32;
+            let shard = shard_of(&due.id, self.queues.len());
+            let Ok(room) = self.room.clone().acquire_many_owned(kib).await else { return };
+            if let Some(queue) = self.queues.get(shard) {
+                // A closed queue means that its writer has given up; the record stays queued in the ledger and
+                // waits again when the run is released.
+                let _ = queue.send(Handed { due, _room: room });
+            }
+        }
+    }
+
+    /// Waits until everything handed over is settled. Returns the versions left waiting after a try.
+    pub async fn finish(self) -> Vec<(RowId, u32)> {
+        drop(self.queues);
+        let mut left = Vec::new();
+        for task in self.tasks {
+            match task.await {
+                Ok(mut tried) => left.append(&mut tried),
+                Err(e) => self.ctx.heart.end(Failure::internal(
+                    "HL-7092",
+                    heliu_model::text!("a writing task ended abnormally: {e}", "写入任务异常结束:{e}"),
+                )),
+            }
+        }
+        left
+    }
+}
+
+fn kib(bytes: usize) -> usize {
+    bytes.div_ceil(1024).max(1)
+}
+
+/// The writer of an id. FNV-1a: stable across processes, so that a successor uses the same fence.
+fn shard_of(id: &str, shards: usize) -> usize {
+    let mut h: u64 = 0xcbf2_9ce4_8422_2325;
+    for b in id.bytes() {
+        h = (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
+    }
+    // The low bits of FNV over near-equal ids are regular; fold the high ones in.
+    ((h ^ (h >> 32)) % shards.max(1) as u64) as usize
+}
+
+/// One writer: collects a batch, writes it, settles it; until its queue closes.
+async fn writer(
+    ctx: Arc<WriteCtx>,
+    shard: u32,
+    mut queue: mpsc::UnboundedReceiver<Handed>,
+) -> Vec<(RowId, u32)> {
+    let rows = ctx.target.shape().max_rows.min(ctx.batch).max(1);
+    let mut batches =
+        batch::Batches::new(ctx.clone(), Fence { plan: ctx.plan.clone(), shard });
+    let mut open = true;
+    let mut held: Vec<Handed> = Vec::with_capacity(rows);
+    while open {
+        match queue.recv().await {
+            Some(handed) => held.push(handed),
+            None => break,
+        }
+        while held.len() < rows {
+            if let Ok(handed) = queue.try_recv() {
+                held.push(handed);
+                continue;
+            }
+            tokio::select! {
+                more = queue.recv() => match more {
+                    Some(handed) => held.push(handed),
+                    None => { open = false; break }
+                },
+                () = ctx.heart.clock.sleep_ms(LINGER_MS) => break,
+            }
+        }
+        let (dues, rooms): (Vec<Due>, Vec<OwnedSemaphorePermit>) =
+            held.drain(..).map(|h| (h.due, h._room)).unzip();
+        if let Err(failure) = batches.write(dues).await {
+            ctx.heart.end(failure);
+        }
+        drop(rooms);
+    }
+    batches.left()
+}
+
+/// Resolves the writes that a former owner of the run announced and never settled.
+pub(crate) async fn resolve_intents(
+    ctx: &Arc<WriteCtx>,
+    intents: &[heliu_model::ports::Intent],
+) -> Result<(), Failure> {
+    if intents.is_empty() {
+        return Ok(());
+    }
+    let mut batches = batch::Batches::new(ctx.clone(), Fence { plan: ctx.plan.clone(), shard: 0 });
+    for intent in intents {
+        let rows = ctx.heart.ledger.intent_rows(ctx.heart.run, ctx.heart.epoch, intent.id).await?;
+        batches.resolve(intent, rows).await?;
+    }
+    Ok(())
+}
