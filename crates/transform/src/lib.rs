@@ -4,6 +4,8 @@
 
 mod problem;
 mod text;
+mod value;
 
 pub use problem::{Problem, Severity};
 pub use text::{Lang, Text};
+pub use value::{Map, Number, Value};
