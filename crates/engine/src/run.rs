@@ -9,7 +9,7 @@ use heliu_model::ports::{
 };
 use heliu_model::run::{RunKind, RunReport, RunState};
 use heliu_model::walk::Walk;
-use heliu_model::{Class, Failure, Ts, Window, text};
+use heliu_model::{Class, Failure, Window, text};
 
 use crate::fetch::interrupted;
 use crate::heart::{Heart, LEASE_MS};
