@@ -26,6 +26,7 @@ pub(crate) struct Heart {
     /// The first failure that ends the run; everybody stops at the next step.
     fatal: Mutex<Option<Failure>>,
     ended: AtomicBool,
+    pages: AtomicI64,
 }
 
 impl Heart {
@@ -48,6 +49,7 @@ impl Heart {
             last_beat: AtomicI64::new(now),
             fatal: Mutex::new(None),
             ended: AtomicBool::new(false),
+            pages: AtomicI64::new(0),
         }
     }
 
@@ -72,6 +74,16 @@ impl Heart {
     /// The failure that ended the run.
     pub fn fatal(&self) -> Option<Failure> {
         self.fatal.lock().ok().and_then(|f| f.clone())
+    }
+
+    /// Counts a stored page.
+    pub fn note_page(&self) {
+        self.pages.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Pages stored by this process.
+    pub fn pages(&self) -> i64 {
+        self.pages.load(Ordering::Acquire)
     }
 
     /// Renews the lease if it is due.

@@ -97,12 +97,16 @@ impl Reader {
             {
                 flying.push_back(self.send(open.window, PageAt::Number(after)));
             }
-            let committed =
+            let (committed, cut_short) =
                 self.commit(open, &mut walk, page, fetched.calls, fetched.retried, fetched.throttled, writers).await?;
             if let Some(writers) = writers {
                 writers.hand(committed.due).await;
             }
             self.heart.beat().await?;
+            if cut_short {
+                // `--limit` is reached: the window was closed as not complete.
+                return Err(limit_reached());
+            }
         }
         Ok(())
     }
@@ -123,7 +127,7 @@ impl Reader {
         retried: u32,
         throttled: u32,
         writers: Option<&Writers>,
-    ) -> Result<PageCommitted, Failure> {
+    ) -> Result<(PageCommitted, bool), Failure> {
         let mut cut_short = false;
         if let Some(left) = &mut self.left {
             let keep = usize::try_from(*left).unwrap_or(usize::MAX).min(page.elements.len());
@@ -194,11 +198,8 @@ impl Reader {
             )
         })?;
         self.heart.progress.page(elements_read, walk.total());
-        if cut_short && walk.done().is_none() {
-            // `--limit` is reached: the window was closed as not complete.
-            return Err(limit_reached());
-        }
-        Ok(committed)
+        self.heart.note_page();
+        Ok((committed, cut_short))
     }
 
     fn page_seen(&self, page: &Page) -> PageSeen {

@@ -78,7 +78,8 @@ impl Engine {
         }
         let failure = heart.fatal().or_else(|| heart.stop.wished().then(interrupted));
         let seconds = self.clock.monotonic_ms().saturating_sub(begun) as f64 / 1000.0;
-        self.close(spec, &plan, &owned, failure, seconds).await
+        let begun_reading = owned.counts.source.pages > 0 || heart.pages() > 0;
+        self.close(spec, &plan, &owned, begun_reading, failure, seconds).await
     }
 
     /// The windows this run is to read (dialect, decisions table; interface §2.2, §3).
@@ -356,6 +357,7 @@ impl Engine {
         spec: &PlanSpec,
         plan: &PlanRow,
         owned: &OwnedRun,
+        begun_reading: bool,
         failure: Option<Failure>,
         seconds: f64,
     ) -> Result<RunReport, Failure> {
@@ -364,11 +366,12 @@ impl Engine {
             return Err(lost.clone());
         }
         let limited = owned.kind == RunKind::Limited;
-        // An unfinished run stays open: the next start resumes it. A limited one has nothing to resume.
-        let state = match (&failure, limited) {
-            (Some(_), false) => RunState::Open,
-            (Some(_), true) => RunState::Stopped,
-            (None, _) => RunState::Done,
+        // An unfinished run stays open: the next start resumes it. A limited one, or one that read nothing yet, has
+        // nothing to resume: the next start freezes its windows anew.
+        let state = match &failure {
+            Some(_) if !limited && begun_reading => RunState::Open,
+            Some(_) => RunState::Stopped,
+            None => RunState::Done,
         };
         let row = self.finish(owned, state, failure.clone(), seconds).await?;
         let standing = self.ledger.state_counts(plan.id).await?;
