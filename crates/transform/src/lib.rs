@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, reads a clock or knows a sibling crate.
 
+pub mod function;
 mod problem;
 mod text;
 mod value;

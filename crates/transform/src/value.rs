@@ -9,6 +9,14 @@ impl Number {
     pub fn from_i64(n: i64) -> Self {
         Number(n.to_string())
     }
+    /// From JSON number text; `None` when it is no number.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let t = text.strip_prefix('-').unwrap_or(text);
+        let ok = t.bytes().next().is_some_and(|b| b.is_ascii_digit())
+            && t.bytes().last().is_some_and(|b| b.is_ascii_digit())
+            && t.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
+        ok.then(|| Number(text.to_owned()))
+    }
     /// The digits as written.
     pub fn as_str(&self) -> &str {
         &self.0
