@@ -2,11 +2,44 @@
 //!
 //! Nothing here does I/O, reads a clock or knows a sibling crate.
 
+pub mod canonical;
+mod condition;
+mod context;
+mod evaluate;
+mod expr;
+mod formats;
 pub mod function;
+pub mod grouping;
+mod lookup;
+pub mod mapping;
+pub mod metadata;
+mod parsers;
+mod path;
+mod pipes;
 mod problem;
+pub mod records;
+mod shaping;
 mod text;
+mod times;
 mod value;
 
+pub use context::{Context, Lookup, Scope};
+pub use evaluate::{EvalRequest, EvaluateError, RenderRequest, evaluate, render};
+pub use expr::{EvalError, Expr};
+pub use metadata::{Metadata, Side};
+pub use path::Path;
 pub use problem::{Problem, Severity};
+pub use shaping::{Shaped, Shaping};
 pub use text::{Lang, Text};
-pub use value::{Map, Number, Value};
+pub use value::{JsonError, Map, Number, Value};
+
+/// The known name nearest to a misspelt one, if any is near enough.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let low = word.to_lowercase();
+    known
+        .into_iter()
+        .map(|k| (strsim::damerau_levenshtein(&k.to_lowercase(), &low), k))
+        .min_by_key(|(d, _)| *d)
+        .filter(|(d, k)| *d <= 2.max(k.chars().count() / 3))
+        .map(|(_, k)| k)
+}

@@ -1,29 +1,82 @@
-//! JSON values with exact numbers.
+//! JSON values with exact numbers and ordered keys.
 
-/// A number, its digits kept as written.
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{Text, text};
+
+/// A number, its digits kept as written: money and 64-bit ids never pass through floating point.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Number(String);
+pub struct Number(Repr);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Repr {
+    Int(i64),
+    Text(Box<str>),
+}
 
 impl Number {
     /// From an integer.
     pub fn from_i64(n: i64) -> Self {
-        Number(n.to_string())
+        Number(Repr::Int(n))
     }
+
     /// From JSON number text; `None` when it is no number.
     pub fn from_text(text: &str) -> Option<Self> {
-        let t = text.strip_prefix('-').unwrap_or(text);
-        let ok = t.bytes().next().is_some_and(|b| b.is_ascii_digit())
-            && t.bytes().last().is_some_and(|b| b.is_ascii_digit())
-            && t.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
-        ok.then(|| Number(text.to_owned()))
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        if plain {
+            // `-0` and leading zeros keep their spelling as text.
+            let canonical = digits.len() == 1 || !digits.starts_with('0');
+            return match text.parse::<i64>() {
+                Ok(n) if canonical && text != "-0" => Some(Number(Repr::Int(n))),
+                _ if canonical || digits == "0" => Some(Number(Repr::Text(text.into()))),
+                _ => None,
+            };
+        }
+        let mut bytes = digits.bytes();
+        let ok = bytes.next().is_some_and(|b| b.is_ascii_digit())
+            && digits.bytes().last().is_some_and(|b| b.is_ascii_digit())
+            && serde_json::from_str::<serde_json::Number>(text).is_ok();
+        ok.then(|| Number(Repr::Text(text.into())))
     }
-    /// The digits as written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-    /// The integer value, if it is one that fits.
+
+    /// The integer value, if it is one that fits 64 bits.
     pub fn as_i64(&self) -> Option<i64> {
-        self.0.parse().ok()
+        match &self.0 {
+            Repr::Int(n) => Some(*n),
+            Repr::Text(_) => None,
+        }
+    }
+
+    /// The exact decimal value.
+    pub fn to_decimal(&self) -> Option<bigdecimal::BigDecimal> {
+        match &self.0 {
+            Repr::Int(n) => Some((*n).into()),
+            Repr::Text(t) => t.parse().ok(),
+        }
+    }
+
+    /// The digits as written.
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        match &self.0 {
+            Repr::Int(n) => n.to_string().into(),
+            Repr::Text(t) => (&**t).into(),
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match &self.0 {
+            Repr::Int(n) => out.extend_from_slice(n.to_string().as_bytes()),
+            Repr::Text(t) => out.extend_from_slice(t.as_bytes()),
+        }
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
     }
 }
 
@@ -36,11 +89,18 @@ impl Map {
     pub fn new() -> Self {
         Map::default()
     }
+
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0.iter().find(|(k, _)| k == key).map(|(_, v)| v)
     }
-    /// Sets a key.
+
+    /// The value of a key, to be changed.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
+        self.0.iter_mut().find(|(k, _)| k == key).map(|(_, v)| v)
+    }
+
+    /// Sets a key: the last one wins, at the place of the first.
     pub fn insert(&mut self, key: impl Into<String>, value: Value) {
         let key = key.into();
         match self.0.iter_mut().find(|(k, _)| *k == key) {
@@ -48,13 +108,45 @@ impl Map {
             None => self.0.push((key, value)),
         }
     }
+
+    /// Takes a key out.
+    pub fn remove(&mut self, key: &str) -> Option<Value> {
+        let at = self.0.iter().position(|(k, _)| k == key)?;
+        Some(self.0.remove(at).1)
+    }
+
     /// Keys and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(k, v)| (k.as_str(), v))
     }
+
+    /// Number of keys.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// True when there are no keys.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl IntoIterator for Map {
+    type Item = (String, Value);
+    type IntoIter = std::vec::IntoIter<(String, Value)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl FromIterator<(String, Value)> for Map {
+    fn from_iter<T: IntoIterator<Item = (String, Value)>>(iter: T) -> Self {
+        let mut map = Map::new();
+        for (k, v) in iter {
+            map.insert(k, v);
+        }
+        map
     }
 }
 
@@ -76,33 +168,264 @@ pub enum Value {
     Object(Map),
 }
 
+/// Text that is no JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonError {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl JsonError {
+    /// The sentence for users.
+    pub fn text(&self) -> Text {
+        let JsonError { line, column, message } = self;
+        text!(
+            "invalid JSON at line {line}, column {column}: {message}",
+            "JSON 无效,第 {line} 行第 {column} 列:{message}"
+        )
+    }
+}
+
+impl From<serde_json::Error> for JsonError {
+    fn from(e: serde_json::Error) -> Self {
+        let full = e.to_string();
+        let message = full.split(" at line ").next().unwrap_or(&full).to_owned();
+        JsonError { line: e.line(), column: e.column(), message }
+    }
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.text())
+    }
+}
+
+impl std::error::Error for JsonError {}
+
 impl Value {
-    /// Compact JSON text.
+    /// Parses JSON text. Depth is bounded (128); of repeated keys the last wins; digits are kept.
+    ///
+    /// # Errors
+    /// Line and column of the first fault.
+    pub fn parse(json: &[u8]) -> Result<Value, JsonError> {
+        let v: serde_json::Value = serde_json::from_slice(json)?;
+        Ok(Value::from(&v))
+    }
+
+    /// Compact JSON text: order kept, digits as written, text unescaped as far as JSON allows.
     pub fn to_json(&self) -> String {
+        let mut out = Vec::new();
+        self.write_json(&mut out);
+        String::from_utf8(out).unwrap_or_default()
+    }
+
+    /// Appends compact JSON text.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
         match self {
-            Value::Null => "null".into(),
-            Value::Bool(b) => b.to_string(),
-            Value::Number(n) => n.0.clone(),
-            Value::String(s) => quote(s),
-            Value::Array(a) => format!("[{}]", a.iter().map(Value::to_json).collect::<Vec<_>>().join(",")),
+            Value::Null => out.extend_from_slice(b"null"),
+            Value::Bool(true) => out.extend_from_slice(b"true"),
+            Value::Bool(false) => out.extend_from_slice(b"false"),
+            Value::Number(n) => n.write(out),
+            Value::String(s) => write_string(s, out),
+            Value::Array(items) => {
+                out.push(b'[');
+                for (i, v) in items.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    v.write_json(out);
+                }
+                out.push(b']');
+            }
+            Value::Object(map) => {
+                out.push(b'{');
+                for (i, (k, v)) in map.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    write_string(k, out);
+                    out.push(b':');
+                    v.write_json(out);
+                }
+                out.push(b'}');
+            }
+        }
+    }
+
+    /// The value at a dotted path; numbers index lists, a list in the middle gives the list of its members' values
+    /// (dialect V-F09, V-F10).
+    pub fn get_path(&self, path: &str) -> Option<Value> {
+        crate::path::Path::new(path).get(self)
+    }
+
+    /// The text, if it is text.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::String(s) => Some(s),
+            _ => None,
+        }
+    }
+
+    /// The object, if it is one.
+    pub fn as_object(&self) -> Option<&Map> {
+        match self {
+            Value::Object(m) => Some(m),
+            _ => None,
+        }
+    }
+
+    /// The list, if it is one.
+    pub fn as_array(&self) -> Option<&[Value]> {
+        match self {
+            Value::Array(a) => Some(a),
+            _ => None,
+        }
+    }
+
+    /// True for null.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+
+    /// True for null, text without characters other than blanks, and the empty list.
+    pub fn is_blank(&self) -> bool {
+        match self {
+            Value::Null => true,
+            Value::String(s) => s.trim().is_empty(),
+            Value::Array(a) => a.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// As part of a text (rule G4): null is empty, lists and objects are compact JSON.
+    pub fn in_text(&self) -> String {
+        match self {
+            Value::Null => String::new(),
+            Value::String(s) => s.clone(),
+            Value::Number(n) => plain_digits(n),
+            other => other.to_json(),
+        }
+    }
+
+    /// The same value for serde_json.
+    pub fn to_serde(&self) -> serde_json::Value {
+        match self {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(b) => (*b).into(),
+            Value::Number(n) => serde_json::from_str(&n.text()).unwrap_or(serde_json::Value::Null),
+            Value::String(s) => s.clone().into(),
+            Value::Array(a) => a.iter().map(Value::to_serde).collect(),
             Value::Object(m) => {
-                let members: Vec<_> = m.iter().map(|(k, v)| format!("{}:{}", quote(k), v.to_json())).collect();
-                format!("{{{}}}", members.join(","))
+                serde_json::Value::Object(m.iter().map(|(k, v)| (k.to_owned(), v.to_serde())).collect())
             }
         }
     }
 }
 
-fn quote(s: &str) -> String {
-    let mut out = String::from("\"");
-    for c in s.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if c < ' ' => out.push_str(&format!("\\u{:04x}", c as u32)),
-            c => out.push(c),
+/// Shortest decimal without exponent.
+fn plain_digits(n: &Number) -> String {
+    let text = n.text();
+    if text.contains(['e', 'E']) {
+        return n.to_decimal().map_or_else(|| text.to_string(), |d| d.normalized().to_plain_string());
+    }
+    text.into_owned()
+}
+
+/// Appends a JSON string.
+pub(crate) fn write_string(s: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    let bytes = s.as_bytes();
+    let mut from = 0;
+    for (i, b) in bytes.iter().enumerate() {
+        let escape: &[u8] = match b {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            0x08 => b"\\b",
+            0x0c => b"\\f",
+            0..=0x1f => b"",
+            _ => continue,
+        };
+        out.extend_from_slice(bytes.get(from..i).unwrap_or(&[]));
+        if escape.is_empty() {
+            out.extend_from_slice(format!("\\u{b:04x}").as_bytes());
+        } else {
+            out.extend_from_slice(escape);
+        }
+        from = i + 1;
+    }
+    out.extend_from_slice(bytes.get(from..).unwrap_or(&[]));
+    out.push(b'"');
+}
+
+impl From<&serde_json::Value> for Value {
+    fn from(v: &serde_json::Value) -> Self {
+        match v {
+            serde_json::Value::Null => Value::Null,
+            serde_json::Value::Bool(b) => Value::Bool(*b),
+            serde_json::Value::Number(n) => {
+                let text = n.as_str();
+                Value::Number(Number::from_text(text).unwrap_or_else(|| Number(Repr::Text(text.into()))))
+            }
+            serde_json::Value::String(s) => Value::String(s.clone()),
+            serde_json::Value::Array(a) => Value::Array(a.iter().map(Value::from).collect()),
+            serde_json::Value::Object(m) => {
+                Value::Object(Map(m.iter().map(|(k, v)| (k.clone(), Value::from(v))).collect()))
+            }
         }
     }
-    out.push('"');
-    out
+}
+
+impl From<serde_json::Value> for Value {
+    fn from(v: serde_json::Value) -> Self {
+        Value::from(&v)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(s: &str) -> Self {
+        Value::String(s.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(s: String) -> Self {
+        Value::String(s)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(n: i64) -> Self {
+        Value::Number(Number::from_i64(n))
+    }
+}
+
+impl From<bool> for Value {
+    fn from(b: bool) -> Self {
+        Value::Bool(b)
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        self.to_serde().serialize(s)
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        serde_json::Value::deserialize(d).map(Value::from)
+    }
+}
+
+impl Serialize for Map {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        Value::Object(self.clone()).serialize(s)
+    }
 }

@@ -95,7 +95,7 @@ impl Ctx<'_> {
                     Value::Null => {}
                     Value::String(s) => out.push_str(&s),
                     Value::Bool(b) => out.push_str(if b { "true" } else { "false" }),
-                    Value::Number(d) => out.push_str(d.as_str()),
+                    Value::Number(d) => out.push_str(&d.text()),
                     other => out.push_str(&other.to_json()),
                 },
             }

@@ -112,7 +112,7 @@ pub(crate) fn bind_bare(value: &Value) -> Sv {
 }
 
 fn bind_number(n: &Number) -> Sv {
-    match n.as_str().parse::<BigDecimal>() {
+    match n.text().parse::<BigDecimal>() {
         Ok(d) if d.fractional_digit_count() >= 0 => Sv::Dec(d),
         // 1e3 and the like: a decimal with a negative scale prints with zeros.
         Ok(d) => Sv::Dec(d.with_scale(0)),

@@ -1,0 +1,185 @@
+//! One expression or one document at a time, as `heliu eval` and `heliu render` ask.
+
+use chrono_tz::Tz;
+
+use crate::context::{Context, Lookup, Scope};
+use crate::mapping::{self, Rendered, Request};
+use crate::metadata::{Metadata, Side};
+use crate::{Map, Problem, Severity, Text, Value, grouping, text};
+
+/// A wish to evaluate one expression.
+#[derive(Clone)]
+pub struct EvalRequest<'a> {
+    /// The value expression (any JSON value).
+    pub expr: &'a Value,
+    /// The record.
+    pub record: Option<&'a Value>,
+    /// `path:n`: the row that is bound, n from 0.
+    pub row: Option<&'a str>,
+    /// CURRENT_TIME, unix seconds.
+    pub now: i64,
+    /// LAST_SYNC_TIME, unix seconds.
+    pub last_sync: i64,
+    /// Zone.
+    pub tz: Tz,
+    /// Item type.
+    pub ty: Option<&'a str>,
+    /// Item parser.
+    pub parser: Option<&'a Value>,
+    /// A `_function` that cannot be evaluated is an error.
+    pub strict: bool,
+    /// Records of other plans.
+    pub lookups: Option<&'a dyn Lookup>,
+}
+
+/// A failure with code, sentence and place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvaluateError {
+    /// Stable code.
+    pub code: String,
+    /// The sentence.
+    pub message: Text,
+    /// JSON path, or empty.
+    pub path: String,
+}
+
+impl From<mapping::RenderError> for EvaluateError {
+    fn from(e: mapping::RenderError) -> Self {
+        EvaluateError { code: e.code, message: e.message, path: e.path }
+    }
+}
+
+/// Evaluates one expression with type and parser; the value and the warnings.
+///
+/// # Errors
+/// A wrong row, or what cannot be evaluated or cast.
+pub fn evaluate(request: &EvalRequest) -> Result<(Value, Vec<Text>), EvaluateError> {
+    let ctx = Context {
+        strict: request.strict,
+        lookups: request.lookups,
+        ..Context::new(request.last_sync, request.now, request.tz)
+    };
+    let scope = Scope::new(request.record);
+    let mut warnings = Vec::new();
+    let row_value;
+    let scope = match request.row {
+        None => scope,
+        Some(row) => {
+            let bad = |row: &str| EvaluateError {
+                code: "HL-2220".into(),
+                message: text!(
+                    "`{row}` names no row of the record; write `path:n` with n from 0, such as `items:0`",
+                    "`{row}` 不是该数据的行;请写成 `路径:n`(n 从 0 开始),例如 `items:0`"
+                ),
+                path: "row".into(),
+            };
+            let (path, n) = row.rsplit_once(':').ok_or_else(|| bad(row))?;
+            let n: usize = n.trim().parse().map_err(|_| bad(row))?;
+            let list = request.record.and_then(|r| r.get_path(path));
+            let Some(Value::Array(rows)) = list else { return Err(bad(row)) };
+            row_value = rows.get(n).cloned().ok_or_else(|| bad(row))?;
+            scope.inside(path, &row_value)
+        }
+    };
+    let v = mapping::single(request.expr, request.ty.unwrap_or("string"), request.parser, &ctx, &scope, &mut warnings)?;
+    Ok((v, warnings))
+}
+
+/// A wish to render a document.
+#[derive(Clone)]
+pub struct RenderRequest<'a> {
+    /// The document.
+    pub metadata: &'a Value,
+    /// Records; several form what `operation` says.
+    pub records: &'a [Value],
+    /// Page number.
+    pub page: i64,
+    /// Rows per page, if not the document's.
+    pub page_size: Option<i64>,
+    /// CURRENT_TIME, unix seconds.
+    pub now: i64,
+    /// LAST_SYNC_TIME, unix seconds.
+    pub last_sync: i64,
+    /// Zone.
+    pub tz: Tz,
+    /// Records of other plans.
+    pub lookups: Option<&'a dyn Lookup>,
+}
+
+/// Renders a document: `{"api","method","request","otherRequest"}`, or a list of those for several records.
+///
+/// # Errors
+/// A document that is wrong, or an item that cannot be evaluated.
+pub fn render(request: &RenderRequest) -> Result<(Value, Vec<Text>), EvaluateError> {
+    let side = if request.records.is_empty() { Side::Source } else { Side::Target };
+    let (meta, problems) = Metadata::from_value(request.metadata.clone(), side);
+    if let Some(p) = problems.into_iter().find(|p: &Problem| p.severity == Severity::Error && fatal(&p.code)) {
+        return Err(EvaluateError { code: p.code, message: p.message, path: p.path });
+    }
+    let page_size = request.page_size.or(meta.page_size.map(i64::from)).unwrap_or(100);
+    let ctx = Context {
+        page: request.page,
+        page_size,
+        start_row: (request.page - 1).max(0) * page_size,
+        lookups: request.lookups,
+        ..Context::new(request.last_sync, request.now, request.tz)
+    };
+    let plan = Request::compile(&meta);
+    if request.records.is_empty() {
+        let mut rendered = plan.render(&ctx, None)?;
+        let warnings = std::mem::take(&mut rendered.warnings);
+        return Ok((document(&meta, rendered)?, warnings));
+    }
+    let mut out = Vec::new();
+    let mut warnings = Vec::new();
+    let units = grouping::units(&meta.operation, request.records);
+    let grouped = meta.operation.method.eq_ignore_ascii_case("batchArraySave");
+    let mut rendered: Vec<Rendered> = Vec::new();
+    for unit in &units {
+        let mut r = plan.render(&ctx, Some(&unit.record))?;
+        warnings.append(&mut r.warnings);
+        rendered.push(r);
+    }
+    if grouped {
+        for chunk in rendered.chunks(meta.operation.rows.max(1)) {
+            let mut map = head(&meta, &meta.api);
+            map.insert("request", Value::Array(chunk.iter().map(|r| Value::Object(r.request.clone())).collect()));
+            map.insert("otherRequest", Value::Object(chunk.first().map(|r| r.other.clone()).unwrap_or_default()));
+            out.push(Value::Object(map));
+        }
+    } else {
+        for r in rendered {
+            out.push(document(&meta, r)?);
+        }
+    }
+    let single = request.records.len() == 1 || (out.len() == 1 && !grouped);
+    let value = match out.pop() {
+        Some(only) if single && out.is_empty() => only,
+        Some(last) => {
+            out.push(last);
+            Value::Array(out)
+        }
+        None => Value::Array(out),
+    };
+    Ok((value, warnings))
+}
+
+/// Findings that leave nothing to render; others show themselves in the result.
+fn fatal(code: &str) -> bool {
+    matches!(code, "HL-2001" | "HL-2006")
+}
+
+fn head(meta: &Metadata, api: &str) -> Map {
+    let mut map = Map::new();
+    map.insert("api", Value::from(api));
+    map.insert("method", Value::from(meta.method.as_str()));
+    map
+}
+
+fn document(meta: &Metadata, mut rendered: Rendered) -> Result<Value, EvaluateError> {
+    let api = if meta.api.contains('{') { Request::fill_path(&meta.api, &mut rendered)? } else { meta.api.clone() };
+    let mut map = head(meta, &api);
+    map.insert("request", Value::Object(rendered.request));
+    map.insert("otherRequest", Value::Object(rendered.other));
+    Ok(Value::Object(map))
+}

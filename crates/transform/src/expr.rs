@@ -1,0 +1,524 @@
+//! Value expressions: the grammar of dialect §3.1, compiled once, evaluated without parsing again.
+//!
+//! Data is never parsed as an expression (rule G10).
+
+use crate::context::{Builtin, Context, Scope};
+use crate::function::{FnEnv, Function, Piece};
+use crate::lookup::{Find, Mongo};
+use crate::path::Path;
+use crate::pipes::Pipe;
+use crate::{Problem, Text, Value, text};
+
+/// Why a value cannot be evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvalError {
+    /// Stable code, `HL-2nnn`.
+    pub code: String,
+    /// The sentence.
+    pub message: Text,
+    /// Character position in the expression, where it is known.
+    pub position: Option<usize>,
+}
+
+impl EvalError {
+    pub(crate) fn new(code: &str, message: Text) -> Self {
+        EvalError { code: code.into(), message, position: None }
+    }
+}
+
+/// A reference `{{path|pipe}}`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Reference {
+    pub path: Path,
+    pub builtin: Option<(Builtin, bool)>,
+    pub pipes: Vec<Pipe>,
+}
+
+impl Reference {
+    pub(crate) fn value(&self, ctx: &Context, scope: &Scope, warnings: &mut Vec<Text>) -> Value {
+        let base = match self.builtin {
+            Some((b, false)) => b.value(ctx),
+            Some((b, true)) => scope.resolve(&self.path).unwrap_or_else(|| b.value(ctx)),
+            None => scope.resolve(&self.path).unwrap_or(Value::Null),
+        };
+        self.pipes.iter().fold(base, |v, pipe| pipe.apply(v, ctx.tz, warnings))
+    }
+}
+
+/// A part of a template.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Part {
+    Text(String),
+    Ref(Reference),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    Const(Value),
+    Whole(Reference),
+    Template(Vec<Part>),
+    Function(Box<SqlFn>),
+    Find(Box<Find>),
+    Mongo(Box<Mongo>),
+    List(Vec<Expr>),
+    Object(Vec<(String, Expr)>),
+}
+
+/// `_function` with what its pieces stand for.
+#[derive(Debug, Clone)]
+pub(crate) struct SqlFn {
+    source: String,
+    compiled: Result<Function, EvalError>,
+    binds: Vec<Bind>,
+}
+
+/// What a reference inside `_function` is bound to.
+#[derive(Debug, Clone)]
+pub(crate) enum Bind {
+    /// A reference; inside an aggregate it sees the whole array.
+    Ref(Reference, bool),
+    Find(Find),
+    Mongo(Mongo),
+}
+
+/// A compiled value expression.
+#[derive(Debug, Clone)]
+pub struct Expr(pub(crate) Kind);
+
+impl Expr {
+    /// Compiles a JSON value of the dialect. Never fails: what cannot be evaluated says so when it is, and
+    /// [`Expr::problems`] tells beforehand.
+    pub fn compile(value: &Value) -> Expr {
+        Expr(match value {
+            Value::String(s) => Self::compile_text(s),
+            Value::Array(items) => Kind::List(items.iter().map(Expr::compile).collect()),
+            Value::Object(map) => Kind::Object(map.iter().map(|(k, v)| (k.to_owned(), Expr::compile(v))).collect()),
+            other => Kind::Const(other.clone()),
+        })
+    }
+
+    fn compile_text(s: &str) -> Kind {
+        if let Some(rest) = s.strip_prefix("_function") {
+            return Kind::Function(Box::new(compile_function(s, rest)));
+        }
+        if let Some(rest) = s.strip_prefix("_findCollection ") {
+            return Kind::Find(Box::new(Find::compile(s, rest)));
+        }
+        if let Some(rest) = s.strip_prefix("_mongoQuery ") {
+            return Kind::Mongo(Box::new(Mongo::compile(s, rest)));
+        }
+        if let Some(path) = single_brace(s) {
+            return Kind::Whole(reference(path, Vec::new()));
+        }
+        let parts = template(s);
+        match parts.as_slice() {
+            [] => Kind::Const(Value::String(String::new())),
+            [Part::Text(t)] => Kind::Const(Value::String(t.clone())),
+            [Part::Ref(r)] => Kind::Whole(r.clone()),
+            _ => Kind::Template(parts),
+        }
+    }
+
+    /// True when the value does not depend on anything.
+    pub fn is_const(&self) -> bool {
+        matches!(self.0, Kind::Const(_))
+    }
+
+    /// Findings about the expression: unknown pipes and functions, lookups that cannot be read.
+    pub fn problems(&self, path: &str) -> Vec<Problem> {
+        let mut out = Vec::new();
+        self.collect(path, &mut out);
+        out
+    }
+
+    fn collect(&self, path: &str, out: &mut Vec<Problem>) {
+        let pipes = |r: &Reference, out: &mut Vec<Problem>| out.extend(r.pipes.iter().filter_map(|p| p.problem(path)));
+        match &self.0 {
+            Kind::Const(_) => {}
+            Kind::Whole(r) => pipes(r, out),
+            Kind::Template(parts) => {
+                for p in parts {
+                    if let Part::Ref(r) = p {
+                        pipes(r, out);
+                    }
+                }
+            }
+            Kind::Function(f) => {
+                if let Err(e) = &f.compiled {
+                    out.push(Problem::error(&e.code, path, e.message.clone()));
+                }
+                for b in &f.binds {
+                    match b {
+                        Bind::Ref(r, _) => pipes(r, out),
+                        Bind::Find(l) => out.extend(l.problem(path)),
+                        Bind::Mongo(l) => out.extend(l.problem(path)),
+                    }
+                }
+            }
+            Kind::Find(l) => out.extend(l.problem(path)),
+            Kind::Mongo(l) => out.extend(l.problem(path)),
+            Kind::List(items) => items.iter().for_each(|i| i.collect(path, out)),
+            Kind::Object(members) => members.iter().for_each(|(_, e)| e.collect(path, out)),
+        }
+    }
+
+    /// Dotted paths of the record that the expression reads, for lints and partial parsing.
+    pub fn paths(&self) -> Vec<&Path> {
+        let mut out = Vec::new();
+        self.gather(&mut out);
+        out
+    }
+
+    fn gather<'a>(&'a self, out: &mut Vec<&'a Path>) {
+        fn push<'a>(r: &'a Reference, out: &mut Vec<&'a Path>) {
+            if !matches!(r.builtin, Some((_, false))) {
+                out.push(&r.path);
+            }
+        }
+        match &self.0 {
+            Kind::Const(_) => {}
+            Kind::Whole(r) => push(r, out),
+            Kind::Template(parts) => {
+                for p in parts {
+                    if let Part::Ref(r) = p {
+                        push(r, out);
+                    }
+                }
+            }
+            Kind::Function(f) => {
+                for b in &f.binds {
+                    match b {
+                        Bind::Ref(r, _) => push(r, out),
+                        Bind::Find(l) => l.references(&mut |r| push(r, out)),
+                        Bind::Mongo(l) => l.references(&mut |r| push(r, out)),
+                    }
+                }
+            }
+            Kind::Find(l) => l.references(&mut |r| push(r, out)),
+            Kind::Mongo(l) => l.references(&mut |r| push(r, out)),
+            Kind::List(items) => items.iter().for_each(|i| i.gather(out)),
+            Kind::Object(members) => members.iter().for_each(|(_, e)| e.gather(out)),
+        }
+    }
+
+    /// Evaluates.
+    ///
+    /// # Errors
+    /// A `_function` or lookup that cannot be evaluated while `ctx.strict`.
+    pub fn eval(&self, ctx: &Context, scope: &Scope, warnings: &mut Vec<Text>) -> Result<Value, EvalError> {
+        Ok(match &self.0 {
+            Kind::Const(v) => v.clone(),
+            Kind::Whole(r) => r.value(ctx, scope, warnings),
+            Kind::Template(parts) => Value::String(fill(parts, ctx, scope, warnings)),
+            Kind::Function(f) => return f.eval(ctx, scope, warnings),
+            Kind::Find(l) => return lenient(l.eval(ctx, scope, warnings), l.source(), ctx, warnings),
+            Kind::Mongo(l) => return lenient(l.eval(ctx, scope, warnings), l.source(), ctx, warnings),
+            Kind::List(items) => {
+                Value::Array(items.iter().map(|e| e.eval(ctx, scope, warnings)).collect::<Result<_, _>>()?)
+            }
+            Kind::Object(members) => {
+                let mut map = crate::Map::new();
+                for (k, e) in members {
+                    map.insert(k.clone(), e.eval(ctx, scope, warnings)?);
+                }
+                Value::Object(map)
+            }
+        })
+    }
+}
+
+/// Outside of strict evaluation the configured text stays, with a warning (rule Fn5).
+fn lenient(
+    result: Result<Value, EvalError>,
+    source: &str,
+    ctx: &Context,
+    warnings: &mut Vec<Text>,
+) -> Result<Value, EvalError> {
+    match result {
+        Err(e) if !ctx.strict => {
+            warnings.push(e.message);
+            Ok(Value::String(source.to_owned()))
+        }
+        other => other,
+    }
+}
+
+/// Fills a template's references in as text (rule G4).
+pub(crate) fn fill(parts: &[Part], ctx: &Context, scope: &Scope, warnings: &mut Vec<Text>) -> String {
+    let mut out = String::new();
+    for p in parts {
+        match p {
+            Part::Text(t) => out.push_str(t),
+            Part::Ref(r) => out.push_str(&r.value(ctx, scope, warnings).in_text()),
+        }
+    }
+    out
+}
+
+impl SqlFn {
+    fn eval(&self, ctx: &Context, scope: &Scope, warnings: &mut Vec<Text>) -> Result<Value, EvalError> {
+        let result = self.strict(ctx, scope, warnings);
+        lenient(result, &self.source, ctx, warnings)
+    }
+
+    fn strict(&self, ctx: &Context, scope: &Scope, warnings: &mut Vec<Text>) -> Result<Value, EvalError> {
+        let function = self.compiled.as_ref().map_err(Clone::clone)?;
+        let env = FnEnv { now: ctx.current, tz: ctx.tz };
+        let mut failed = None;
+        let mut bind = |n: usize| match self.binds.get(n) {
+            Some(Bind::Ref(r, false)) => r.value(ctx, scope, warnings),
+            Some(Bind::Ref(r, true)) => match (r.builtin, r.pipes.is_empty()) {
+                (None, true) => scope.resolve_all(&r.path).unwrap_or(Value::Null),
+                _ => r.value(ctx, scope, warnings),
+            },
+            // Nothing found binds NULL (rule L12).
+            Some(Bind::Find(l)) => nothing_is_null(l.eval(ctx, scope, warnings), &mut failed),
+            Some(Bind::Mongo(l)) => nothing_is_null(l.eval(ctx, scope, warnings), &mut failed),
+            None => Value::Null,
+        };
+        let result = function.eval(&env, &mut bind);
+        if let Some(e) = failed {
+            return Err(e);
+        }
+        result.map_err(|e| EvalError { code: e.code.into(), message: e.message, position: e.position })
+    }
+}
+
+fn nothing_is_null(result: Result<Value, EvalError>, failed: &mut Option<EvalError>) -> Value {
+    match result {
+        Ok(Value::String(s)) if s.is_empty() => Value::Null,
+        Ok(v) => v,
+        Err(e) => {
+            failed.get_or_insert(e);
+            Value::Null
+        }
+    }
+}
+
+/// `{path}` as the whole trimmed text: a path has no quotes, colons or blanks around names.
+fn single_brace(s: &str) -> Option<&str> {
+    let inner = s.trim().strip_prefix('{')?.strip_suffix('}')?;
+    let fine = !inner.is_empty()
+        && inner.trim() == inner
+        && !inner.contains(['{', '}', '"', '\'', ':', '|', ',', '\n'])
+        && inner.split('.').all(|seg| !seg.is_empty() && seg.trim() == seg);
+    fine.then_some(inner)
+}
+
+pub(crate) fn reference(path: &str, pipes: Vec<Pipe>) -> Reference {
+    let path = Path::new(path);
+    let builtin = Builtin::of(path.as_str());
+    Reference { path, builtin, pipes }
+}
+
+/// Cuts a text into words and references.
+pub(crate) fn template(s: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut words = String::new();
+    let mut rest = s;
+    while let Some(open) = rest.find("{{") {
+        let (before, inside) = rest.split_at(open);
+        match read_reference(inside) {
+            Some((r, used)) => {
+                words.push_str(before);
+                if !words.is_empty() {
+                    parts.push(Part::Text(std::mem::take(&mut words)));
+                }
+                parts.push(Part::Ref(r));
+                rest = inside.get(used..).unwrap_or("");
+            }
+            None => {
+                // Not a reference: the brace is text, what follows may be one.
+                words.push_str(before);
+                words.push('{');
+                rest = inside.get(1..).unwrap_or("");
+            }
+        }
+    }
+    words.push_str(rest);
+    if !words.is_empty() {
+        parts.push(Part::Text(words));
+    }
+    parts
+}
+
+/// Reads `{{ path | pipe }}` at the beginning of `s`; the reference and its length in bytes.
+pub(crate) fn read_reference(s: &str) -> Option<(Reference, usize)> {
+    let body = s.strip_prefix("{{")?;
+    let end_of_path = body.find(['{', '}', '|'])?;
+    let path = body.get(..end_of_path)?.trim();
+    if path.is_empty() || path.split('.').any(|seg| seg.trim().is_empty()) {
+        return None;
+    }
+    let mut at = end_of_path;
+    let mut pipes = Vec::new();
+    loop {
+        let tail = body.get(at..)?;
+        if tail.starts_with("}}") {
+            return Some((reference(path, pipes), at + 4));
+        }
+        let after = tail.strip_prefix('|')?;
+        let (pipe, used) = read_pipe(after)?;
+        pipes.push(pipe);
+        at += 1 + used;
+    }
+}
+
+/// Reads `name`, `name('a','b')` or `name:"x"` up to the next `|` or `}}`.
+fn read_pipe(s: &str) -> Option<(Pipe, usize)> {
+    let lead = s.len() - s.trim_start().len();
+    let t = s.trim_start();
+    let name_len = t.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(t.len());
+    let name = t.get(..name_len)?;
+    if name.is_empty() {
+        return None;
+    }
+    let mut at = lead + name_len;
+    let mut args = Vec::new();
+    let tail = s.get(at..)?;
+    if let Some(list) = tail.strip_prefix('(') {
+        let (found, used) = read_args(list)?;
+        args = found;
+        at += 1 + used;
+    } else if let Some(arg) = tail.strip_prefix(':') {
+        let quoted = arg.trim_start();
+        let (value, used) = match quoted.chars().next() {
+            Some(q @ ('"' | '\'')) => {
+                let inner = quoted.get(1..)?;
+                let end = inner.find(q)?;
+                (inner.get(..end)?.to_owned(), arg.len() - quoted.len() + end + 2)
+            }
+            _ => {
+                let end = arg.find(['|', '}'])?;
+                (arg.get(..end)?.trim().to_owned(), end)
+            }
+        };
+        args.push(value);
+        at += 1 + used;
+    }
+    let blank = s.get(at..)?;
+    at += blank.len() - blank.trim_start().len();
+    Some((Pipe::new(name, &args), at))
+}
+
+fn read_args(s: &str) -> Option<(Vec<String>, usize)> {
+    let mut args = Vec::new();
+    let mut at = 0;
+    loop {
+        let tail = s.get(at..)?;
+        let t = tail.trim_start();
+        at += tail.len() - t.len();
+        match t.chars().next()? {
+            ')' => return Some((args, at + 1)),
+            ',' => at += 1,
+            q @ ('"' | '\'') => {
+                let inner = t.get(1..)?;
+                let end = inner.find(q)?;
+                args.push(inner.get(..end)?.to_owned());
+                at += end + 2;
+            }
+            _ => {
+                let end = t.find([',', ')'])?;
+                args.push(t.get(..end)?.trim().to_owned());
+                at += end;
+            }
+        }
+    }
+}
+
+/// `_function`: references and nested lookups become pieces, the rest is SQL.
+fn compile_function(source: &str, body: &str) -> SqlFn {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut binds: Vec<Bind> = Vec::new();
+    let mut sql = String::new();
+    let mut rest = body;
+    let mut add = |bind: Bind, sql: &mut String, pieces: &mut Vec<Piece>| {
+        if !sql.is_empty() {
+            pieces.push(Piece::Sql(std::mem::take(sql)));
+        }
+        pieces.push(Piece::Ref(binds.len()));
+        binds.push(bind);
+    };
+    while let Some(c) = rest.chars().next() {
+        if c == '{'
+            && let Some((r, used)) = read_reference(rest)
+        {
+            let whole_array = in_aggregate(&sql);
+            add(Bind::Ref(r, whole_array), &mut sql, &mut pieces);
+            rest = rest.get(used..).unwrap_or("");
+            continue;
+        }
+        if c == '_'
+            && let Some((bind, used)) = nested_lookup(rest)
+        {
+            add(bind, &mut sql, &mut pieces);
+            rest = rest.get(used..).unwrap_or("");
+            continue;
+        }
+        sql.push(c);
+        rest = rest.get(c.len_utf8()..).unwrap_or("");
+    }
+    if !sql.is_empty() {
+        pieces.push(Piece::Sql(sql));
+    }
+    let compiled = Function::compile(&pieces)
+        .map_err(|e| EvalError { code: e.code.into(), message: e.message, position: e.position });
+    SqlFn { source: source.to_owned(), compiled, binds }
+}
+
+/// True when the SQL so far ends with `SUM(` or another aggregate: the reference is its whole argument.
+fn in_aggregate(sql: &str) -> bool {
+    let t = sql.trim_end();
+    let Some(t) = t.strip_suffix('(') else { return false };
+    let word: String = t.trim_end().chars().rev().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let word: String = word.chars().rev().collect::<String>().to_ascii_uppercase();
+    matches!(word.as_str(), "SUM" | "AVG" | "MAX" | "MIN" | "COUNT" | "GROUP_CONCAT")
+}
+
+/// A lookup nested in SQL: to its `_endFind`, or leniently to the first `,` or `)` at depth 0 (rule L11).
+fn nested_lookup(s: &str) -> Option<(Bind, usize)> {
+    let find = s.strip_prefix("_findCollection ");
+    let mongo = s.strip_prefix("_mongoQuery ");
+    let body = find.or(mongo)?;
+    let head = s.len() - body.len();
+    let end_mark = body.find("_endFind");
+    let (inner, used) = match end_mark {
+        Some(end) => (body.get(..end)?, head + end + "_endFind".len()),
+        None => {
+            let end = lenient_end(body);
+            (body.get(..end)?, head + end)
+        }
+    };
+    let inner = inner.trim_end();
+    let bind = if find.is_some() {
+        Bind::Find(Find::compile(s.get(..used)?, inner))
+    } else {
+        Bind::Mongo(Mongo::compile(s.get(..used)?, inner))
+    };
+    Some((bind, used))
+}
+
+fn lenient_end(s: &str) -> usize {
+    let mut depth = 0i32;
+    let mut quote = None;
+    for (i, c) in s.char_indices() {
+        match (quote, c) {
+            (Some(q), c) if c == q => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(' | '{' | '[') => depth += 1,
+            (None, ')' | ',') if depth == 0 => return i,
+            (None, ')' | '}' | ']') => depth -= 1,
+            _ => {}
+        }
+    }
+    s.len()
+}
+
+/// A sentence for lookups without a store.
+pub(crate) fn no_store() -> Text {
+    text!(
+        "lookups need the records of other plans, and none are at hand here",
+        "联查需要其他方案的数据,而此处没有可用的数据"
+    )
+}

@@ -1,0 +1,142 @@
+//! Cutting replies into records without parsing what is not needed: slices of the body, exact digits.
+
+use bytes::Bytes;
+use sonic_rs::{JsonType, JsonValueTrait, LazyValue};
+
+use crate::path::Path;
+use crate::{Number, Value};
+
+/// A reply that cannot be cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CutError {
+    /// Not JSON, or not UTF-8.
+    NotJson(String),
+    /// The path leads to something that holds no records.
+    NoList(String),
+}
+
+fn text_of(body: &[u8]) -> Result<&str, CutError> {
+    std::str::from_utf8(body).map_err(|e| CutError::NotJson(e.to_string()))
+}
+
+/// The raw JSON at a path.
+fn raw_at<'a>(json: &'a str, path: &[String]) -> Result<Option<LazyValue<'a>>, CutError> {
+    if path.iter().all(String::is_empty) {
+        return sonic_rs::get(json, std::iter::empty::<&str>()).map(Some).map_err(|e| CutError::NotJson(e.to_string()));
+    }
+    match sonic_rs::get(json, path.iter().map(String::as_str)) {
+        Ok(v) => Ok(Some(v)),
+        Err(e) if e.is_not_found() => Ok(None),
+        // A scalar on the way has no members: not found rather than broken.
+        Err(e) if e.is_unmatched_type() => Ok(None),
+        Err(e) => Err(CutError::NotJson(e.to_string())),
+    }
+}
+
+/// The elements at `path` as slices of `body`: a list's elements, a single object as a list of one, nothing for null.
+/// `Ok(None)` when there is nothing at the path.
+///
+/// # Errors
+/// A body that is no JSON; a scalar where records are expected.
+pub fn split_list(body: &Bytes, path: &Path) -> Result<Option<Vec<Bytes>>, CutError> {
+    let json = text_of(body)?;
+    let Some(found) = raw_at(json, path.segs())? else { return Ok(None) };
+    match found.get_type() {
+        JsonType::Null => Ok(Some(Vec::new())),
+        JsonType::Object => Ok(Some(vec![slice(body, found.as_raw_str())])),
+        JsonType::Array => {
+            let raw = found.as_raw_str();
+            let mut out = Vec::new();
+            for item in sonic_rs::to_array_iter(raw) {
+                let item = item.map_err(|e| CutError::NotJson(e.to_string()))?;
+                out.push(slice(body, item.as_raw_str()));
+            }
+            Ok(Some(out))
+        }
+        _ => Err(CutError::NoList(path.as_str().to_owned())),
+    }
+}
+
+fn slice(body: &Bytes, part: &str) -> Bytes {
+    // A part that is no slice of the body (never for JSON without escapes in structure) is copied.
+    let (b, p) = (body.as_ptr() as usize, part.as_ptr() as usize);
+    if p >= b && p + part.len() <= b + body.len() { body.slice(p - b..p - b + part.len()) } else { Bytes::copy_from_slice(part.as_bytes()) }
+}
+
+/// Well-known places of lists (dialect §5.2), in order.
+pub const WELL_KNOWN: &[&str] =
+    &["rows", "data.list", "data.rows", "data.datas", "datas", "data", "result.data", "list", "content.rows", "content.list", "content"];
+
+/// Finds the list at the first well-known place that holds one, or the top level.
+///
+/// # Errors
+/// A body that is no JSON.
+pub fn find_list(body: &Bytes) -> Result<Option<Vec<Bytes>>, CutError> {
+    let json = text_of(body)?;
+    let top = raw_at(json, &[])?;
+    if top.as_ref().is_some_and(|v| v.get_type() == JsonType::Array) {
+        return split_list(body, &Path::new(""));
+    }
+    for place in WELL_KNOWN {
+        let path = Path::new(place);
+        if let Some(v) = raw_at(json, path.segs())?
+            && v.get_type() == JsonType::Array
+        {
+            return split_list(body, &path);
+        }
+    }
+    for place in WELL_KNOWN {
+        let path = Path::new(place);
+        if let Some(v) = raw_at(json, path.segs())?
+            && v.get_type() == JsonType::Object
+        {
+            return split_list(body, &path);
+        }
+    }
+    Ok(None)
+}
+
+/// One value of a body at a path; exact digits. `None` when it is not there or the body is no JSON.
+pub fn pick(body: &[u8], path: &Path) -> Option<Value> {
+    let json = std::str::from_utf8(body).ok()?;
+    let found = raw_at(json, path.segs()).ok()??;
+    to_value(&found)
+}
+
+/// A scalar of a body at a path as text; `None` for lists, objects, null and nothing.
+pub fn pick_text(body: &[u8], path: &Path) -> Option<String> {
+    match pick(body, path)? {
+        Value::String(s) => Some(s),
+        Value::Number(n) => Some(n.text().into_owned()),
+        Value::Bool(b) => Some(b.to_string()),
+        _ => None,
+    }
+}
+
+fn to_value(v: &LazyValue) -> Option<Value> {
+    let raw = v.as_raw_str();
+    Some(match v.get_type() {
+        JsonType::Null => Value::Null,
+        JsonType::Boolean => Value::Bool(raw == "true"),
+        JsonType::Number => Value::Number(Number::from_text(raw)?),
+        JsonType::String => Value::String(match raw.get(1..raw.len().saturating_sub(1)) {
+            Some(plain) if !plain.contains('\\') => plain.to_owned(),
+            _ => serde_json::from_str(raw).ok()?,
+        }),
+        _ => return Value::parse(raw.as_bytes()).ok(),
+    })
+}
+
+/// Reads the named top-level members of an object into `out` (same order as `keys`); others are skipped.
+pub(crate) fn read_members(raw: &[u8], keys: &[&str], out: &mut [Value]) -> Result<(), ()> {
+    let json = std::str::from_utf8(raw).map_err(|_| ())?;
+    for member in sonic_rs::to_object_iter(json) {
+        let (key, value) = member.map_err(|_| ())?;
+        if let Some(i) = keys.iter().position(|k| **k == *key)
+            && let Some(slot) = out.get_mut(i)
+        {
+            *slot = to_value(&value).ok_or(())?;
+        }
+    }
+    Ok(())
+}

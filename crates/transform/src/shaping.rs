@@ -1,0 +1,194 @@
+//! From one element of a reply to records with keys (dialect §1.4, step 7): formatResponse → condition →
+//! splitArray or beatFlat → id and number.
+
+use bytes::Bytes;
+use chrono_tz::Tz;
+
+use crate::metadata::{Metadata, key_path};
+use crate::path::{self, Path};
+use crate::{Map, Text, Value, records, text};
+
+/// What an element became.
+#[derive(Debug, Clone)]
+pub struct Shaped {
+    /// Key as text; `None` when the element cannot be keyed.
+    pub id: Option<String>,
+    /// Number shown to people.
+    pub number: Option<String>,
+    /// Content to be stored: a slice of the reply where nothing was changed.
+    pub content: Bytes,
+    /// Left out by this rule.
+    pub filtered: Option<String>,
+    /// Cannot be keyed: why.
+    pub rejected: Option<Text>,
+}
+
+/// The compiled source side of a document.
+#[derive(Debug, Clone)]
+pub struct Shaping {
+    meta: Metadata,
+    id: Path,
+    number: Path,
+    tz: Tz,
+    simple: bool,
+}
+
+impl Shaping {
+    /// Compiles. `tz` is the zone of times in records.
+    pub fn compile(meta: &Metadata, tz: Tz) -> Shaping {
+        let id = key_path(&meta.id);
+        let number = key_path(&meta.number);
+        let simple = meta.stores_as_is() && id.segs().len() == 1 && number.segs().len() == 1;
+        Shaping { meta: meta.clone(), id, number, tz, simple }
+    }
+
+    /// Shapes one element. `now` is in unix seconds (for relative formats).
+    pub fn shape(&self, raw: &Bytes, now: i64, out: &mut Vec<Shaped>) {
+        if self.simple {
+            let keys = [self.id.as_str(), self.number.as_str()];
+            let mut found = [Value::Null, Value::Null];
+            if records::read_members(raw, &keys, &mut found).is_ok() {
+                let [id, number] = found;
+                // `position` finds the first of equal names: id and number may be the same field.
+                let number = if keys[0] == keys[1] { id.clone() } else { number };
+                out.push(self.keyed(raw.clone(), &id, &number));
+                return;
+            }
+        }
+        let Ok(Value::Object(mut record)) = Value::parse(raw) else {
+            let shown = String::from_utf8_lossy(raw).chars().take(40).collect::<String>();
+            out.push(Shaped {
+                id: None,
+                number: None,
+                content: raw.clone(),
+                filtered: None,
+                rejected: Some(text!(
+                    "the element is no object: {shown}",
+                    "该元素不是对象:{shown}"
+                )),
+            });
+            return;
+        };
+        for rule in &self.meta.format_response {
+            rule.apply(&mut record, self.tz, now);
+        }
+        let mut changed = !self.meta.format_response.is_empty();
+        match self.meta.condition.apply(&mut record, self.tz) {
+            Ok(rows_removed) => changed |= rows_removed,
+            Err(rule) => {
+                let root = Value::Object(record);
+                let id = self.id.get(&root).unwrap_or(Value::Null);
+                let number = self.number.get(&root).unwrap_or(Value::Null);
+                let mut shaped = self.keyed(raw.clone(), &id, &number);
+                if shaped.rejected.is_none() {
+                    shaped.filtered = Some(rule);
+                }
+                out.push(shaped);
+                return;
+            }
+        }
+        if let Some(array) = &self.meta.split_array {
+            for one in split(&record, array) {
+                self.push(Value::Object(one), None, out);
+            }
+            return;
+        }
+        if !self.meta.beat_flat.is_empty() {
+            let mut rows = vec![(record, false)];
+            for array in &self.meta.beat_flat {
+                rows = rows.into_iter().flat_map(|(r, had)| flatten(r, array, had)).collect();
+            }
+            let many = rows.iter().any(|(_, had)| *had);
+            for (i, (row, _)) in rows.into_iter().enumerate() {
+                let suffix = many.then(|| self.meta.beat_flat_base + i as i64);
+                self.push(Value::Object(row), suffix, out);
+            }
+            return;
+        }
+        let root = Value::Object(record);
+        let id = self.id.get(&root).unwrap_or(Value::Null);
+        let number = self.number.get(&root).unwrap_or(Value::Null);
+        let content = if changed { Bytes::from(root.to_json()) } else { raw.clone() };
+        out.push(self.keyed(content, &id, &number));
+    }
+
+    fn push(&self, record: Value, suffix: Option<i64>, out: &mut Vec<Shaped>) {
+        let id = self.id.get(&record).unwrap_or(Value::Null);
+        let number = self.number.get(&record).unwrap_or(Value::Null);
+        let mut shaped = self.keyed(Bytes::from(record.to_json()), &id, &number);
+        if let (Some(id), Some(n)) = (&mut shaped.id, suffix) {
+            id.push_str(&format!("-{n}"));
+        }
+        out.push(shaped);
+    }
+
+    fn keyed(&self, content: Bytes, id: &Value, number: &Value) -> Shaped {
+        let scalar = |v: &Value| match v {
+            Value::String(s) if !s.trim().is_empty() => Some(s.clone()),
+            Value::Number(n) => Some(n.text().into_owned()),
+            Value::Bool(b) => Some(b.to_string()),
+            _ => None,
+        };
+        let field = self.id.as_str();
+        let key = scalar(id);
+        let rejected = match (&key, id) {
+            (Some(_), _) => None,
+            (None, Value::Array(_) | Value::Object(_)) => Some(text!(
+                "the id field `{field}` holds a list or an object; name a field with a single value",
+                "id 字段 `{field}` 的值是列表或对象;请指定单值字段"
+            )),
+            (None, Value::Null) => Some(text!(
+                "the id field `{field}` is missing or null",
+                "缺少 id 字段 `{field}`,或其值为 null"
+            )),
+            (None, _) => Some(text!("the id field `{field}` is empty", "id 字段 `{field}` 为空")),
+        };
+        Shaped { id: key, number: scalar(number), content, filtered: None, rejected }
+    }
+}
+
+/// One record per element of an array: the header, and the element as an object under the array's name.
+fn split(record: &Map, array: &str) -> Vec<Map> {
+    let path = Path::new(array);
+    let root = Value::Object(record.clone());
+    let Some(Value::Array(items)) = path.get(&root) else { return vec![record.clone()] };
+    items
+        .into_iter()
+        .map(|item| {
+            let mut one = record.clone();
+            path::set(&mut one, path.segs(), item);
+            one
+        })
+        .collect()
+}
+
+/// One record per element of an array, the element's members as `array_member` (dialect §6.3). `array` may name a
+/// list inside rows that were flattened before (`details.detail_batch`).
+fn flatten(mut record: Map, array: &str, had: bool) -> Vec<(Map, bool)> {
+    let flat = array.replace('.', "_");
+    let key = if record.get(&flat).is_some() { flat.clone() } else { array.to_owned() };
+    let Some(found) = record.remove(&key) else { return vec![(record, had)] };
+    match found {
+        Value::Array(items) if !items.is_empty() => items
+            .into_iter()
+            .map(|item| {
+                let mut one = record.clone();
+                match item {
+                    Value::Object(members) => {
+                        for (k, v) in members {
+                            one.insert(format!("{flat}_{k}"), v);
+                        }
+                    }
+                    scalar => one.insert(flat.clone(), scalar),
+                }
+                (one, true)
+            })
+            .collect(),
+        // Empty or absent: one record without the flattened keys, no suffix.
+        Value::Array(_) | Value::Null => vec![(record, had)],
+        other => {
+            record.insert(key, other);
+            vec![(record, had)]
+        }
+    }
+}
