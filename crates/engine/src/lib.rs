@@ -4,6 +4,7 @@
 //! class of a failure alone decides which (design §3). A crash between any two steps repeats the step, except
 //! between announcing a write and settling it: such an intent is resolved at the next start.
 
+mod dialect;
 mod fetch;
 mod heart;
 mod progress;
@@ -12,6 +13,7 @@ mod run;
 mod spec;
 mod write;
 
+pub use dialect::{DialectRenderer, DialectShaper};
 pub use progress::{Progress, Silent};
 pub use run::{Engine, Sides};
 pub use spec::{PlanSpec, Renderer, RunOptions, Shaper, Stop};

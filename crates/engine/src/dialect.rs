@@ -1,0 +1,143 @@
+//! The plan's metadata at work: elements become records, records become rows.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use heliu_model::ports::{Clock, Element, Render, RowBody, Verdict};
+use heliu_model::{Failure, Window, text};
+use heliu_transform::canonical::content_hash;
+use heliu_transform::mapping::{Request, nothing_to_send};
+use heliu_transform::{Context, Lookup, Metadata, Path, Shaped, Shaping, Value, records};
+
+use crate::spec::{Renderer, Shaper};
+
+/// Cuts and keys elements as the source's metadata says.
+pub struct DialectShaper {
+    shaping: Shaping,
+    clock: Arc<dyn Clock>,
+    ignore: Vec<Path>,
+    stamp: Option<Path>,
+    anchor: Option<Path>,
+}
+
+impl DialectShaper {
+    /// `ignore`: paths left out of the content hash. `stamp`, `anchor`: paths inside an element that the platform
+    /// declares.
+    pub fn new(
+        meta: &Metadata,
+        tz: chrono_tz::Tz,
+        ignore: &[String],
+        stamp: Option<&str>,
+        anchor: Option<&str>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        DialectShaper {
+            shaping: Shaping::compile(meta, tz),
+            clock,
+            ignore: ignore.iter().map(|p| Path::new(p)).collect(),
+            stamp: stamp.map(Path::new),
+            anchor: anchor.map(Path::new),
+        }
+    }
+
+    fn element(&self, shaped: Shaped, stamp: Option<String>, buffer: &mut Vec<u8>) -> Element {
+        let Shaped { id, number, content, filtered, rejected } = shaped;
+        let (hash, verdict) = match content_hash(&content, &self.ignore, buffer) {
+            Err(bad) => {
+                // Not hashable as JSON: known by its bytes.
+                let at = bad.at;
+                let reason = text!("the element is no JSON value (byte {at})", "该元素不是 JSON 值(第 {at} 字节)");
+                let mut hash = [0; 16];
+                hash.copy_from_slice(blake3_of(&content).get(..16).unwrap_or(&[0; 16]));
+                (hash, Verdict::Rejected("HL-7011".into(), both(&reason)))
+            }
+            Ok(hash) => match (rejected, filtered) {
+                (Some(why), _) => (hash, Verdict::Rejected("HL-7010".into(), both(&why))),
+                (None, Some(rule)) => (hash, Verdict::Filtered(rule)),
+                (None, None) => (hash, Verdict::Keep),
+            },
+        };
+        Element { id, number, hash, stamp, content, verdict }
+    }
+}
+
+/// Reasons are stored as JSON with both languages.
+fn both(t: &heliu_model::Text) -> String {
+    serde_json::to_string(t).unwrap_or_else(|_| t.en.clone())
+}
+
+fn blake3_of(bytes: &[u8]) -> [u8; 32] {
+    // The canonical form of a JSON string of the bytes: any input has one.
+    let quoted = Value::String(String::from_utf8_lossy(bytes).into_owned()).to_json();
+    let mut out = [0; 32];
+    if let Ok(h) = content_hash(quoted.as_bytes(), &[], &mut Vec::new()) {
+        out[..16].copy_from_slice(&h);
+    }
+    out
+}
+
+impl Shaper for DialectShaper {
+    fn shape(&self, element: &Bytes, out: &mut Vec<Element>) {
+        let mut shaped = Vec::with_capacity(1);
+        self.shaping.shape(element, self.clock.now().secs(), &mut shaped);
+        let stamp = self.stamp.as_ref().and_then(|p| records::pick_text(element, p));
+        let mut buffer = Vec::with_capacity(element.len() + 64);
+        for one in shaped {
+            out.push(self.element(one, stamp.clone(), &mut buffer));
+        }
+    }
+
+    fn anchor(&self, element: &Bytes) -> Option<String> {
+        records::pick_text(element, self.anchor.as_ref()?)
+    }
+}
+
+/// Renders contents as the target's metadata says.
+pub struct DialectRenderer {
+    request: Request,
+    form: Render,
+    tz: chrono_tz::Tz,
+    lookups: Option<Arc<dyn Lookup>>,
+}
+
+impl DialectRenderer {
+    /// A renderer for rows of the given form.
+    pub fn new(meta: &Metadata, form: Render, tz: chrono_tz::Tz, lookups: Option<Arc<dyn Lookup>>) -> Self {
+        DialectRenderer { request: Request::compile(meta), form, tz, lookups }
+    }
+}
+
+fn failed(e: heliu_transform::mapping::RenderError) -> Failure {
+    Failure::data(&e.code, e.message).at(e.path)
+}
+
+impl Renderer for DialectRenderer {
+    fn render(&self, window: &Window, content: &Bytes) -> Result<RowBody, Failure> {
+        let ctx = Context {
+            lookups: self.lookups.as_deref(),
+            ..Context::new(window.from.secs(), window.to.secs(), self.tz)
+        };
+        match self.form {
+            Render::Nothing => Ok(RowBody::Nothing),
+            Render::Columns => {
+                let mut row = Vec::with_capacity(self.request.metadata().request.len());
+                self.request.render_row_raw(&ctx, content, &mut row).map_err(failed)?;
+                Ok(RowBody::Columns(row))
+            }
+            Render::Object => {
+                let record = Value::parse(content).map_err(|e| Failure::data("HL-2210", e.text()))?;
+                let rendered = self.request.render(&ctx, Some(&record)).map_err(failed)?;
+                if nothing_to_send(self.request.metadata(), &rendered) {
+                    return Err(Failure::data(
+                        "HL-2214",
+                        text!(
+                            "every field of the request is empty: there is nothing to send",
+                            "请求的所有字段都为空,没有可发送的内容"
+                        ),
+                    ));
+                }
+                Ok(RowBody::Object { request: rendered.request, other: rendered.other })
+            }
+        }
+    }
+}
