@@ -1,1 +1,241 @@
-//! heliu: ledger.
+//! The ledger on SQLite: plans, runs, windows, calls, records, intents, tokens, budgets, secrets.
+//!
+//! Promises: every method is one transaction; what it returned for is durable against a crash of the process, and
+//! against a loss of power where the port asks for it. A method with an epoch changes nothing once the run has been
+//! taken over.
+
+mod budget;
+mod errors;
+mod pages;
+mod port;
+mod reads;
+mod runs;
+mod schema;
+mod seal;
+mod secrets;
+mod tokens;
+mod writes;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use heliu_model::{Failure, text};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::seal::Seal;
+
+pub use secrets::SecretInfo;
+
+/// How the ledger is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Sync every commit to disk (`synchronous=FULL`); otherwise only those that announce something that must not
+    /// be repeated. A crash of the process loses nothing either way, a loss of power may repeat the last pages.
+    pub synced: bool,
+    /// Words that name this process to others that wait for the lock.
+    pub holder: String,
+    /// How long to wait for a lock.
+    pub busy: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { synced: false, holder: format!("pid {}", std::process::id()), busy: Duration::from_secs(10) }
+    }
+}
+
+/// The ledger.
+#[derive(Clone)]
+pub struct SqliteLedger {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dir: PathBuf,
+    writer: Mutex<Connection>,
+    reader: Mutex<Connection>,
+    seal: Seal,
+    synced: bool,
+}
+
+impl SqliteLedger {
+    /// Opens the ledger in a data directory, making both if they are not there.
+    ///
+    /// # Errors
+    /// Directory not writable, file damaged or newer than this program, key missing, lock held.
+    pub fn open(dir: &Path, options: &Options) -> Result<SqliteLedger, Failure> {
+        let io = |e: std::io::Error| {
+            let why = e.to_string();
+            Failure::config("HL-6004", text!("the data directory cannot be used: {why}", "数据目录无法使用:{why}"))
+                .at(dir.display().to_string())
+                .hint(text!(
+                    "make the directory writable for this user, or choose another one with --data-dir",
+                    "请使该目录对当前用户可写,或用 --data-dir 指定其他目录"
+                ))
+        };
+        if !dir.is_dir() {
+            std::fs::create_dir_all(dir).map_err(io)?;
+            // Tokens and records are nobody else's business.
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)).map_err(io)?;
+            }
+        }
+        let file = dir.join("ledger.db");
+        let fresh = !file.exists();
+        let seal = Seal::open(&dir.join("key"), fresh)?;
+        let sql = |e: rusqlite::Error| errors::failure(&e, dir);
+        let mut writer = Connection::open(&file).map_err(sql)?;
+        writer.busy_timeout(options.busy).map_err(sql)?;
+        tune(&writer, options.synced).map_err(sql)?;
+        if let Err(newer) = schema::migrate(&mut writer).map_err(sql)? {
+            return Err(Failure::config(
+                "HL-6008",
+                text!(
+                    "the ledger was written by a newer version of heliu (schema {newer})",
+                    "台账由更新版本的 heliu 写入(结构版本 {newer})"
+                ),
+            )
+            .at(file.display().to_string())
+            .hint(text!("use that version, or another --data-dir", "请使用该版本,或指定其他 --data-dir")));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let reader = Connection::open_with_flags(&file, flags).map_err(sql)?;
+        reader.busy_timeout(options.busy).map_err(sql)?;
+        reader.set_prepared_statement_cache_capacity(64);
+        // Only a courtesy to whoever waits; the lock itself is SQLite's.
+        let _ = std::fs::write(dir.join("holder"), &options.holder);
+        let inner = Inner {
+            dir: dir.to_owned(),
+            writer: Mutex::new(writer),
+            reader: Mutex::new(reader),
+            seal,
+            synced: options.synced,
+        };
+        Ok(SqliteLedger { inner: Arc::new(inner) })
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        &self.inner.dir
+    }
+
+    /// Runs `work` in one write transaction, off the async threads.
+    async fn write<T: Send + 'static>(
+        &self,
+        synced: bool,
+        work: impl FnOnce(&Transaction, &Seal) -> Result<T, Stop> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            // A panic while the lock was held rolled its transaction back; the connection is sound.
+            let mut db = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let raise = synced && !inner.synced;
+            let sql = |e: rusqlite::Error| errors::failure(&e, &inner.dir);
+            if raise {
+                db.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
+            }
+            let result = transact(&mut db, &inner.seal, work);
+            if raise {
+                db.pragma_update(None, "synchronous", "NORMAL").map_err(sql)?;
+            }
+            result.map_err(|stop| match stop {
+                Stop::Sql(e) => errors::failure(&e, &inner.dir),
+                Stop::Failure(f) => *f,
+            })
+        })
+        .await
+    }
+
+    /// Runs `work` on the reading connection, off the async threads.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, &Seal) -> Result<T, Stop> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            let db = inner.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&db, &inner.seal).map_err(|stop| match stop {
+                Stop::Sql(e) => errors::failure(&e, &inner.dir),
+                Stop::Failure(f) => *f,
+            })
+        })
+        .await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(e) => Err(Failure::internal(
+            "HL-6009",
+            text!("a ledger task ended abnormally: {e}", "台账任务异常结束:{e}"),
+        )),
+    }
+}
+
+fn transact<T>(
+    db: &mut Connection,
+    seal: &Seal,
+    work: impl FnOnce(&Transaction, &Seal) -> Result<T, Stop>,
+) -> Result<T, Stop> {
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let out = work(&tx, seal)?;
+    tx.commit()?;
+    Ok(out)
+}
+
+/// Why a transaction is rolled back.
+pub(crate) enum Stop {
+    Sql(rusqlite::Error),
+    Failure(Box<Failure>),
+}
+
+impl From<rusqlite::Error> for Stop {
+    fn from(e: rusqlite::Error) -> Self {
+        Stop::Sql(e)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(f: Failure) -> Self {
+        Stop::Failure(Box::new(f))
+    }
+}
+
+fn tune(db: &Connection, synced: bool) -> rusqlite::Result<()> {
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", if synced { "FULL" } else { "NORMAL" })?;
+    db.pragma_update(None, "temp_store", "MEMORY")?;
+    // Negative: KiB. Small on purpose: the pages of a run are written once and seldom read again.
+    db.pragma_update(None, "cache_size", -8192)?;
+    db.pragma_update(None, "wal_autocheckpoint", 4000)?;
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Compresses a body.
+pub(crate) fn pack(body: &[u8]) -> Vec<u8> {
+    lz4_flex::compress_prepend_size(body)
+}
+
+/// Opens a compressed body.
+pub(crate) fn unpack(data: &[u8]) -> Result<Vec<u8>, Failure> {
+    lz4_flex::decompress_size_prepended(data).map_err(|e| {
+        Failure::internal("HL-6006", text!("a stored body is damaged: {e}", "已保存的内容损坏:{e}"))
+    })
+}
+
+/// JSON text of a stored structure.
+pub(crate) fn to_json<T: serde::Serialize>(v: &T) -> String {
+    serde_json::to_string(v).unwrap_or_default()
+}
+
+/// A stored structure from its JSON text; what cannot be read is its default.
+pub(crate) fn from_json<T: serde::de::DeserializeOwned + Default>(s: &str) -> T {
+    serde_json::from_str(s).unwrap_or_default()
+}

@@ -1,0 +1,82 @@
+//! What SQLite's errors mean to a person.
+
+use std::path::Path;
+
+use heliu_model::{Class, Failure, text};
+use rusqlite::ErrorCode;
+
+/// Translates an error; `dir` is the data directory.
+pub(crate) fn failure(e: &rusqlite::Error, dir: &Path) -> Failure {
+    let place = dir.display().to_string();
+    let code = match e {
+        rusqlite::Error::SqliteFailure(f, _) => Some(f.code),
+        _ => None,
+    };
+    let words = e.to_string();
+    match code {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            let holder = std::fs::read_to_string(dir.join("holder")).unwrap_or_default();
+            let holder = match holder.trim() {
+                "" => "unknown".to_owned(),
+                h => h.to_owned(),
+            };
+            Failure::transient(
+                "HL-6002",
+                text!(
+                    "the ledger has been locked for more than 10 seconds; the last process that opened it is {holder}",
+                    "台账被锁定超过 10 秒;最近打开它的进程是 {holder}"
+                ),
+            )
+            .hint(text!("end that process, or wait for it, then run again", "请结束或等待该进程,然后重新运行"))
+        }
+        Some(ErrorCode::DiskFull) => Failure::internal(
+            "HL-6003",
+            text!("the disk is full: the ledger cannot be written", "磁盘已满,无法写入台账"),
+        )
+        .hint(text!(
+            "make room and run again; everything committed before is kept, and the run resumes",
+            "请清理空间后重新运行;已提交的内容都保留,运行会继续"
+        )),
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => Failure::config(
+            "HL-6004",
+            text!(
+                "the data directory cannot be written: {words}",
+                "数据目录无法写入:{words}"
+            ),
+        )
+        .hint(text!(
+            "make the directory writable for this user, or choose another one with --data-dir",
+            "请使该目录对当前用户可写,或用 --data-dir 指定其他目录"
+        )),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Failure::internal(
+            "HL-6006",
+            text!("the ledger file is damaged: {words}", "台账文件已损坏:{words}"),
+        )
+        .hint(text!(
+            "restore `ledger.db` from a backup, or move it away to begin anew (the target is not touched)",
+            "请从备份恢复 `ledger.db`,或将其移走后重新开始(目标系统不受影响)"
+        )),
+        Some(ErrorCode::SystemIoFailure) => Failure::internal(
+            "HL-6007",
+            text!("the ledger cannot be read or written: {words}", "台账读写失败:{words}"),
+        )
+        .hint(text!("check the disk, then run again", "请检查磁盘,然后重新运行")),
+        _ => Failure::new(
+            Class::Internal,
+            "HL-6001",
+            text!("the ledger refused an operation: {words}", "台账拒绝了操作:{words}"),
+        ),
+    }
+    .at(place)
+}
+
+/// The run was taken over.
+pub(crate) fn fenced() -> Failure {
+    Failure::internal(
+        "HL-6005",
+        text!(
+            "another process has taken over this run; nothing more is written by this one",
+            "另一个进程已接管该运行;本进程不再写入任何内容"
+        ),
+    )
+}

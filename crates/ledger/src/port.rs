@@ -1,0 +1,190 @@
+//! The ports on SQLite: each method one transaction.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use heliu_model::budget::Limits;
+use heliu_model::ports::*;
+use heliu_model::{Call, Failure, Ts};
+
+use crate::{SqliteLedger, budget, pages, reads, runs, tokens, writes};
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn plan(&self, name: &str, uuid: &str, now: Ts) -> Result<PlanRow, Failure> {
+        let (name, uuid) = (name.to_owned(), uuid.to_owned());
+        self.write(false, move |tx, _| runs::plan(tx, &name, &uuid, now)).await
+    }
+
+    async fn find_plan(&self, name: &str) -> Result<Option<PlanRow>, Failure> {
+        let name = name.to_owned();
+        self.read(move |db, _| runs::find_plan(db, &name)).await
+    }
+
+    async fn set_watermark(&self, plan: PlanId, at: Ts, by: &str, now: Ts) -> Result<(), Failure> {
+        let by = by.to_owned();
+        self.write(false, move |tx, _| runs::set_watermark(tx, plan, at, &by, now)).await
+    }
+
+    async fn open_run(&self, open: OpenRun) -> Result<RunOpening, Failure> {
+        self.write(false, move |tx, _| runs::open_run(tx, &open)).await
+    }
+
+    async fn heartbeat(&self, run: RunId, epoch: i64, until: Ts) -> Result<(), Failure> {
+        self.write(false, move |tx, _| runs::heartbeat(tx, run, epoch, until)).await
+    }
+
+    async fn commit_page(&self, page: PageCommit, advance: Advance) -> Result<PageCommitted, Failure> {
+        self.write(false, move |tx, _| pages::commit_page(tx, page, advance)).await
+    }
+
+    async fn save_calls(
+        &self,
+        run: Option<RunId>,
+        calls: Vec<Call>,
+        retried: u32,
+        throttled: u32,
+    ) -> Result<Vec<CallId>, Failure> {
+        self.write(false, move |tx, _| {
+            let plan = match run {
+                Some(run) => Some(tx.query_row("SELECT plan FROM runs WHERE id = ?1", [run], |r| r.get(0))?),
+                None => None,
+            };
+            let ids = calls.iter().map(|c| pages::save_call(tx, plan, run, c, None)).collect::<Result<_, _>>()?;
+            if let Some(run) = run {
+                let mut counts = runs::counts(tx, run)?;
+                counts.source.calls += calls.len() as u64;
+                counts.source.retried += u64::from(retried);
+                counts.source.throttled += u64::from(throttled);
+                runs::save_counts(tx, run, &counts, 0)?;
+            }
+            Ok(ids)
+        })
+        .await
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Vec<Due>, Failure> {
+        self.write(false, move |tx, _| writes::claim(tx, &claim)).await
+    }
+
+    async fn announce(&self, announce: Announce) -> Result<i64, Failure> {
+        self.write(announce.synced, move |tx, _| writes::announce(tx, &announce)).await
+    }
+
+    async fn settle(&self, settle: Settle) -> Result<(), Failure> {
+        self.write(false, move |tx, _| writes::settle(tx, &settle)).await
+    }
+
+    async fn intent_rows(&self, run: RunId, epoch: i64, intent: i64) -> Result<Vec<Due>, Failure> {
+        self.write(false, move |tx, _| writes::intent_rows(tx, run, epoch, intent)).await
+    }
+
+    async fn close_run(&self, close: CloseRun) -> Result<RunRow, Failure> {
+        self.write(false, move |tx, _| runs::close_run(tx, &close)).await
+    }
+
+    async fn runs(&self, plan: PlanId, limit: usize) -> Result<Vec<RunRow>, Failure> {
+        self.read(move |db, _| reads::list_runs(db, plan, limit)).await
+    }
+
+    async fn run(&self, plan: PlanId, ulid: &str) -> Result<Option<RunRow>, Failure> {
+        let ulid = ulid.to_owned();
+        self.read(move |db, _| reads::find_run(db, plan, &ulid)).await
+    }
+
+    async fn state_counts(&self, plan: PlanId) -> Result<StateCounts, Failure> {
+        self.read(move |db, _| runs::state_counts(db, plan)).await
+    }
+
+    async fn records(&self, plan: PlanId, filter: RecordFilter) -> Result<Vec<RecordRow>, Failure> {
+        self.read(move |db, _| reads::records(db, plan, &filter)).await
+    }
+
+    async fn story(&self, plan: PlanId, id: &str) -> Result<Option<RecordStory>, Failure> {
+        let id = id.to_owned();
+        self.read(move |db, _| reads::story(db, plan, &id)).await
+    }
+
+    async fn contents(&self, rows: &[RowId]) -> Result<Vec<(RowId, Bytes)>, Failure> {
+        let rows = rows.to_vec();
+        self.read(move |db, _| reads::contents(db, &rows)).await
+    }
+
+    async fn put_back(&self, plan: PlanId, rows: &[RowId], now: Ts) -> Result<u64, Failure> {
+        let rows = rows.to_vec();
+        self.write(false, move |tx, _| writes::put_back(tx, plan, &rows, now)).await
+    }
+
+    async fn calls(&self, plan: PlanId, filter: CallFilter) -> Result<Vec<CallRow>, Failure> {
+        self.read(move |db, _| reads::calls(db, plan, &filter)).await
+    }
+
+    async fn call(&self, id: CallId) -> Result<Option<CallRow>, Failure> {
+        self.read(move |db, _| reads::call(db, id)).await
+    }
+
+    async fn prune(&self, keep: Retention, _now: Ts) -> Result<u64, Failure> {
+        self.write(false, move |tx, _| reads::prune(tx, &keep)).await
+    }
+}
+
+#[async_trait]
+impl Tokens for SqliteLedger {
+    async fn load(&self, credential: &str) -> Result<Option<TokenRow>, Failure> {
+        let credential = credential.to_owned();
+        self.read(move |db, seal| tokens::load(db, seal, &credential)).await
+    }
+
+    async fn adopt(&self, credential: &str, pair: &TokenPair, origin: &str, now: Ts) -> Result<TokenRow, Failure> {
+        let (credential, pair, origin) = (credential.to_owned(), pair.clone(), origin.to_owned());
+        self.write(true, move |tx, seal| tokens::adopt(tx, seal, &credential, &pair, &origin, now)).await
+    }
+
+    async fn begin_refresh(
+        &self,
+        credential: &str,
+        generation: u64,
+        owner: &str,
+        now: Ts,
+        stale_ms: u64,
+    ) -> Result<RefreshStart, Failure> {
+        let (credential, owner) = (credential.to_owned(), owner.to_owned());
+        self.write(true, move |tx, seal| {
+            tokens::begin_refresh(tx, seal, &credential, generation, &owner, now, stale_ms)
+        })
+        .await
+    }
+
+    async fn end_refresh(
+        &self,
+        credential: &str,
+        owner: &str,
+        pair: Option<&TokenPair>,
+        needs_authorisation: bool,
+        event: &TokenEvent,
+    ) -> Result<Option<TokenRow>, Failure> {
+        let (credential, owner, pair, event) =
+            (credential.to_owned(), owner.to_owned(), pair.cloned(), event.clone());
+        self.write(true, move |tx, seal| {
+            tokens::end_refresh(tx, seal, &credential, &owner, pair.as_ref(), needs_authorisation, &event)
+        })
+        .await
+    }
+
+    async fn history(&self, credential: &str, limit: usize) -> Result<Vec<TokenEvent>, Failure> {
+        let credential = credential.to_owned();
+        self.read(move |db, _| tokens::history(db, &credential, limit)).await
+    }
+}
+
+#[async_trait]
+impl Budget for SqliteLedger {
+    async fn reserve(&self, credential: &str, limits: &Limits, now: Ts) -> Result<Ts, Failure> {
+        let (credential, limits) = (credential.to_owned(), *limits);
+        self.write(false, move |tx, _| budget::reserve(tx, &credential, &limits, now)).await
+    }
+
+    async fn hold(&self, credential: &str, until: Ts) -> Result<(), Failure> {
+        let credential = credential.to_owned();
+        self.write(false, move |tx, _| budget::hold(tx, &credential, until)).await
+    }
+}

@@ -1,0 +1,183 @@
+//! The schema and its migrations. `user_version` counts the migrations that were applied.
+//!
+//! A page's body is stored once, compressed; records refer to slices of it, so that a record's row stays small and
+//! a change of state never rewrites content.
+
+use rusqlite::Connection;
+
+/// Migrations in order; never edited, only added to.
+pub(crate) const MIGRATIONS: &[&str] = &[r"
+CREATE TABLE plans (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  uuid TEXT NOT NULL,
+  first_seen INTEGER NOT NULL,
+  watermark INTEGER
+) STRICT;
+CREATE INDEX plans_uuid ON plans(uuid);
+-- Records of a plan by state, kept by the same transactions that change states.
+CREATE TABLE plan_states (
+  plan INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  PRIMARY KEY (plan, state)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE watermark_moves (
+  plan INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  before INTEGER,
+  after INTEGER NOT NULL,
+  who TEXT NOT NULL
+) STRICT;
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY,
+  ulid TEXT NOT NULL UNIQUE,
+  plan INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  state TEXT NOT NULL,
+  started INTEGER NOT NULL,
+  ended INTEGER,
+  seconds REAL NOT NULL DEFAULT 0,
+  owner TEXT NOT NULL,
+  owned_since INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  lease_until INTEGER NOT NULL,
+  counts TEXT NOT NULL,
+  queued INTEGER NOT NULL DEFAULT 0,
+  problems TEXT NOT NULL DEFAULT '[]',
+  failure TEXT
+) STRICT;
+CREATE UNIQUE INDEX runs_open ON runs(plan) WHERE state = 'open';
+CREATE INDEX runs_plan ON runs(plan, id);
+-- One row a window: its range, the walk under way (the fetch job), its counts and, for ever, its certificate.
+CREATE TABLE windows (
+  id INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  from_ms INTEGER NOT NULL,
+  to_ms INTEGER NOT NULL,
+  walk TEXT NOT NULL,
+  closed INTEGER NOT NULL DEFAULT 0,
+  report TEXT NOT NULL,
+  UNIQUE (run, seq)
+) STRICT;
+CREATE TABLE blobs (
+  id INTEGER PRIMARY KEY,
+  size INTEGER NOT NULL,
+  data BLOB NOT NULL
+) STRICT;
+CREATE TABLE calls (
+  id INTEGER PRIMARY KEY,
+  plan INTEGER,
+  run INTEGER,
+  kind TEXT NOT NULL,
+  started INTEGER NOT NULL,
+  millis INTEGER NOT NULL,
+  method TEXT NOT NULL,
+  url TEXT NOT NULL,
+  status INTEGER,
+  rows INTEGER NOT NULL,
+  request_headers TEXT NOT NULL,
+  request_body BLOB,
+  response_headers TEXT NOT NULL,
+  response_blob INTEGER,
+  failure TEXT,
+  pruned INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX calls_plan ON calls(plan, id);
+CREATE TABLE records (
+  id INTEGER PRIMARY KEY,
+  plan INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  keyed INTEGER NOT NULL DEFAULT 1,
+  number TEXT,
+  hash BLOB NOT NULL,
+  version INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  blob INTEGER,
+  off INTEGER NOT NULL DEFAULT 0,
+  len INTEGER NOT NULL DEFAULT 0,
+  stamp TEXT,
+  seen INTEGER NOT NULL,
+  collides INTEGER NOT NULL DEFAULT 0,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  source_call INTEGER,
+  write_call INTEGER,
+  first_seen INTEGER NOT NULL,
+  changed_at INTEGER NOT NULL,
+  written_at INTEGER,
+  code TEXT,
+  reason TEXT,
+  response TEXT,
+  UNIQUE (plan, key)
+) STRICT;
+CREATE INDEX records_open ON records(plan, state) WHERE state IN (0, 5, 6);
+CREATE TABLE versions (
+  record INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  hash BLOB NOT NULL,
+  state INTEGER,
+  blob INTEGER,
+  off INTEGER NOT NULL,
+  len INTEGER NOT NULL,
+  source_call INTEGER,
+  write_call INTEGER,
+  changed_at INTEGER NOT NULL,
+  written_at INTEGER,
+  PRIMARY KEY (record, version)
+) STRICT, WITHOUT ROWID;
+-- Announced writes without an outcome yet.
+CREATE TABLE intents (
+  id INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL,
+  plan INTEGER NOT NULL,
+  announced INTEGER NOT NULL,
+  members BLOB NOT NULL
+) STRICT;
+CREATE TABLE tokens (
+  credential TEXT PRIMARY KEY,
+  generation INTEGER NOT NULL,
+  access BLOB NOT NULL,
+  refresh BLOB,
+  expires_at INTEGER,
+  origin TEXT NOT NULL,
+  stored_at INTEGER NOT NULL,
+  needs_authorisation INTEGER NOT NULL DEFAULT 0,
+  intent_owner TEXT,
+  intent_at INTEGER
+) STRICT;
+CREATE TABLE token_events (
+  credential TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  event TEXT NOT NULL,
+  by TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  expires_at INTEGER
+) STRICT;
+CREATE INDEX token_events_credential ON token_events(credential);
+CREATE TABLE secrets (name TEXT PRIMARY KEY, sealed BLOB NOT NULL, stored_at INTEGER NOT NULL) STRICT;
+CREATE TABLE budget (credential TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+CREATE INDEX budget_credential ON budget(credential, at);
+CREATE TABLE budget_holds (credential TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT;
+"];
+
+/// Brings a database to the newest schema.
+pub(crate) fn migrate(db: &mut Connection) -> rusqlite::Result<Result<(), i64>> {
+    let have: i64 = db.query_row("PRAGMA user_version", [], |r| r.get(0))?;
+    let newest = MIGRATIONS.len() as i64;
+    if have > newest {
+        return Ok(Err(have));
+    }
+    if have == newest {
+        return Ok(Ok(()));
+    }
+    let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    // Another process may have migrated while this one waited for the lock.
+    let have: i64 = tx.query_row("PRAGMA user_version", [], |r| r.get(0))?;
+    for sql in MIGRATIONS.iter().skip(usize::try_from(have).unwrap_or(0)) {
+        tx.execute_batch(sql)?;
+    }
+    tx.pragma_update(None, "user_version", newest)?;
+    tx.commit()?;
+    Ok(Ok(()))
+}

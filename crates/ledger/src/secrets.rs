@@ -1,0 +1,79 @@
+//! Sealed secrets that connectors refer to by name.
+
+use heliu_model::{Failure, Secret, Ts};
+use rusqlite::{OptionalExtension, params};
+
+use crate::SqliteLedger;
+
+/// A stored secret, without its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretInfo {
+    /// Name.
+    pub name: String,
+    /// When it was set.
+    pub stored_at: Ts,
+}
+
+fn place(name: &str) -> String {
+    format!("secrets/{name}")
+}
+
+impl SqliteLedger {
+    /// Sets a secret, replacing what was there.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn set_secret(&self, name: &str, secret: &Secret, now: Ts) -> Result<(), Failure> {
+        let (name, secret) = (name.to_owned(), secret.clone());
+        self.write(true, move |tx, seal| {
+            let sealed = seal.seal(&secret, &place(&name))?;
+            tx.execute(
+                "INSERT INTO secrets(name, sealed, stored_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT(name) DO UPDATE SET sealed = excluded.sealed, stored_at = excluded.stored_at",
+                params![name, sealed, now.0],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// A secret's text.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or the key does not fit.
+    pub async fn secret(&self, name: &str) -> Result<Option<Secret>, Failure> {
+        let name = name.to_owned();
+        self.read(move |db, seal| {
+            let sealed: Option<Vec<u8>> = db
+                .query_row("SELECT sealed FROM secrets WHERE name = ?1", [&name], |r| r.get(0))
+                .optional()?;
+            Ok(match sealed {
+                Some(s) => Some(seal.open_sealed(&s, &place(&name))?),
+                None => None,
+            })
+        })
+        .await
+    }
+
+    /// Names of all secrets.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn secrets(&self) -> Result<Vec<SecretInfo>, Failure> {
+        self.read(|db, _| {
+            let mut q = db.prepare_cached("SELECT name, stored_at FROM secrets ORDER BY name")?;
+            let rows = q.query_map([], |r| Ok(SecretInfo { name: r.get(0)?, stored_at: Ts(r.get(1)?) }))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// Removes a secret; false when there was none.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn remove_secret(&self, name: &str) -> Result<bool, Failure> {
+        let name = name.to_owned();
+        self.write(true, move |tx, _| Ok(tx.execute("DELETE FROM secrets WHERE name = ?1", [&name])? > 0)).await
+    }
+}
