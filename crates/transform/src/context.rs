@@ -1,5 +1,7 @@
 //! What an evaluation knows: the window, the page, the record, the rows bound around it, and lookups.
 
+use std::borrow::Cow;
+
 use chrono::{Datelike, TimeZone};
 use chrono_tz::Tz;
 
@@ -114,6 +116,21 @@ impl Builtin {
         Some((exact, false))
     }
 
+    /// The variable whose name a name in capitals nearly is.
+    pub fn near(name: &str) -> Option<&'static str> {
+        let shape = name.contains('_') && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        let near = |known: &&'static str| strsim::damerau_levenshtein(known, name) <= 2;
+        if !shape {
+            return None;
+        }
+        [
+            "LAST_SYNC_TIME", "CURRENT_TIME", "PAGINATION_START_PAGE", "PAGINATION_PAGE_SIZE", "PAGINATION_START_ROW",
+            "DAYS_AGO_1",
+        ]
+        .into_iter()
+        .find(near)
+    }
+
     /// The variable's value.
     pub fn value(self, ctx: &Context) -> Value {
         let n = match self {
@@ -141,16 +158,16 @@ impl Builtin {
 
 /// A row bound to the name of its array, inside containers (dialect §3.5).
 #[derive(Clone)]
-pub struct Frame<'a> {
-    pub(crate) name: Path,
-    pub(crate) row: &'a Value,
+struct Frame<'a> {
+    name: Cow<'a, Path>,
+    row: &'a Value,
 }
 
 /// The record and the rows bound around an expression.
 #[derive(Clone, Default)]
 pub struct Scope<'a> {
-    pub(crate) record: Option<&'a Value>,
-    pub(crate) frames: Vec<Frame<'a>>,
+    record: Option<&'a Value>,
+    frames: Vec<Frame<'a>>,
 }
 
 impl<'a> Scope<'a> {
@@ -162,25 +179,43 @@ impl<'a> Scope<'a> {
     /// The same scope inside a row of the array `name` (a full dotted path).
     #[must_use]
     pub fn inside(&self, name: &str, row: &'a Value) -> Self {
-        let mut frames = self.frames.clone();
-        frames.push(Frame { name: Path::new(name), row });
+        self.within(Cow::Owned(Path::new(name)), row)
+    }
+
+    /// The same scope inside a row.
+    pub(crate) fn within(&self, name: Cow<'a, Path>, row: &'a Value) -> Self {
+        let mut frames = Vec::with_capacity(self.frames.len() + 1);
+        frames.extend(self.frames.iter().cloned());
+        frames.push(Frame { name, row });
         Scope { record: self.record, frames }
     }
 
+    /// Goes on to another row of the innermost array.
+    pub(crate) fn move_to(&mut self, row: &'a Value) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.row = row;
+        }
+    }
+
     /// Resolves a path: the bound row by its array's name (C3), then the header (C4), then the current row (C5).
-    pub(crate) fn resolve(&self, path: &Path) -> Option<Value> {
+    pub(crate) fn find(&self, path: &Path) -> Option<Cow<'a, Value>> {
         for frame in self.frames.iter().rev() {
             if let Some(rest) = path.behind(&frame.name) {
                 if rest.is_empty() {
-                    return Some(frame.row.clone());
+                    return Some(Cow::Borrowed(frame.row));
                 }
-                return path::get_segs(frame.row, rest);
+                return path::find_segs(frame.row, rest);
             }
         }
-        if let Some(v) = self.record.and_then(|r| path.get(r)) {
+        if let Some(v) = self.record.and_then(|r| path::find(r, path)) {
             return Some(v);
         }
-        self.frames.iter().rev().find_map(|f| path.get(f.row))
+        self.frames.iter().rev().find_map(|f| path::find(f.row, path))
+    }
+
+    /// As [`Scope::find`], owned.
+    pub(crate) fn resolve(&self, path: &Path) -> Option<Value> {
+        self.find(path).map(Cow::into_owned)
     }
 
     /// Resolves a path over the whole record, rows bound or not (aggregates, rule Fn7).

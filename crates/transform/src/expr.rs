@@ -32,16 +32,40 @@ pub(crate) struct Reference {
     pub path: Path,
     pub builtin: Option<(Builtin, bool)>,
     pub pipes: Vec<Pipe>,
+    /// The built-in variable that a name in capitals nearly is.
+    pub near: Option<&'static str>,
 }
 
 impl Reference {
     pub(crate) fn value(&self, ctx: &Context, scope: &Scope, warnings: &mut Vec<Text>) -> Value {
-        let base = match self.builtin {
-            Some((b, false)) => b.value(ctx),
-            Some((b, true)) => scope.resolve(&self.path).unwrap_or_else(|| b.value(ctx)),
-            None => scope.resolve(&self.path).unwrap_or(Value::Null),
+        let found = match self.builtin {
+            Some((_, false)) => None,
+            _ => scope.resolve(&self.path),
+        };
+        self.pipe(found, ctx, warnings)
+    }
+
+    /// The value once the field was looked for: the built-in where there is none, then the pipes.
+    pub(crate) fn pipe(&self, found: Option<Value>, ctx: &Context, warnings: &mut Vec<Text>) -> Value {
+        let base = match (found, self.builtin) {
+            (Some(v), _) => v,
+            (None, Some((b, _))) => b.value(ctx),
+            (None, None) => {
+                warnings.extend(self.suspicious());
+                Value::Null
+            }
         };
         self.pipes.iter().fold(base, |v, pipe| pipe.apply(v, ctx.tz, warnings))
+    }
+
+    /// A name that is nearly a built-in's (rule G11).
+    fn suspicious(&self) -> Option<Text> {
+        let near = self.near?;
+        let name = self.path.as_str();
+        Some(text!(
+            "`{name}` is neither a variable nor a field of the record; did you mean `{near}`?",
+            "`{name}` 既不是内置变量,也不是数据中的字段;是否为 `{near}`?"
+        ))
     }
 }
 
@@ -132,7 +156,10 @@ impl Expr {
     }
 
     fn collect(&self, path: &str, out: &mut Vec<Problem>) {
-        let pipes = |r: &Reference, out: &mut Vec<Problem>| out.extend(r.pipes.iter().filter_map(|p| p.problem(path)));
+        let pipes = |r: &Reference, out: &mut Vec<Problem>| {
+            out.extend(r.pipes.iter().filter_map(|p| p.problem(path)));
+            out.extend(r.suspicious().map(|t| Problem::warning("HL-2101", path, t)));
+        };
         match &self.0 {
             Kind::Const(_) => {}
             Kind::Whole(r) => pipes(r, out),
@@ -308,7 +335,8 @@ fn single_brace(s: &str) -> Option<&str> {
 pub(crate) fn reference(path: &str, pipes: Vec<Pipe>) -> Reference {
     let path = Path::new(path);
     let builtin = Builtin::of(path.as_str());
-    Reference { path, builtin, pipes }
+    let near = if builtin.is_none() { Builtin::near(path.as_str()) } else { None };
+    Reference { path, builtin, pipes, near }
 }
 
 /// Cuts a text into words and references.

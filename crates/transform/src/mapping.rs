@@ -1,11 +1,16 @@
 //! Evaluated requests: items become an object, or a row of values in column order (dialect §3.5, §3.6, §3.12).
 
+use std::borrow::Cow;
+
 use bigdecimal::{RoundingMode, ToPrimitive};
 
 use crate::context::{Context, Scope};
-use crate::expr::{EvalError, Expr, Kind};
+use crate::expr::{EvalError, Expr};
+use crate::extract::{self, Extractor};
 use crate::metadata::{Item, Metadata, Side, Type};
-use crate::{Map, Number, Text, Value, records, text, times};
+use crate::path::Path;
+use crate::raw::{RawPlan, unreadable};
+use crate::{Map, Number, Text, Value, text, times};
 
 /// What a document's `request` and `otherRequest` came to.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -53,22 +58,18 @@ pub(crate) fn to_bool(v: &Value) -> Option<bool> {
 #[derive(Debug, Clone)]
 pub struct Request {
     meta: Metadata,
-    fast: Option<Vec<Fast>>,
-}
-
-/// An item that only reads one path: its place among the raw record's members.
-#[derive(Debug, Clone)]
-enum Fast {
-    Const(Value),
-    Key(usize),
+    row: RawPlan,
+    members: Extractor,
 }
 
 impl Request {
     /// Compiles a document. Findings about its expressions come from [`Metadata::parse`].
     pub fn compile(meta: &Metadata) -> Request {
-        let mut plan = Request { meta: meta.clone(), fast: None };
-        plan.fast = plan.plan_fast();
-        plan
+        Request {
+            row: RawPlan::new(&meta.request),
+            members: RawPlan::members(&[&meta.request, &meta.other_request]),
+            meta: meta.clone(),
+        }
     }
 
     /// The document.
@@ -111,75 +112,24 @@ impl Request {
         Ok(())
     }
 
-    /// As [`Request::render_row`], from the record's raw JSON; reads only what the items name where they allow it.
+    /// As [`Request::render_row`], from the record's raw JSON; reads only what the items name.
     ///
     /// # Errors
     /// As [`Request::render_row`]; content that is no JSON object.
     pub fn render_row_raw(&self, ctx: &Context, raw: &[u8], out: &mut Vec<Value>) -> Result<(), RenderError> {
-        let bad = |message: Text| RenderError {
-            code: "HL-2210".into(),
-            path: String::new(),
-            field: String::new(),
-            message,
-        };
-        let Some(fast) = &self.fast else {
-            let record = Value::parse(raw).map_err(|e| bad(e.text()))?;
-            return self.render_row(ctx, &record, out);
-        };
-        let keys = self.fast_keys();
-        let mut found: Vec<Value> = vec![Value::Null; keys.len()];
-        records::read_members(raw, &keys, &mut found)
-            .map_err(|()| bad(text!("the record is no JSON object", "该数据不是 JSON 对象")))?;
-        let mut warnings = Vec::new();
-        for (item, f) in self.meta.request.iter().zip(fast) {
-            let v = match f {
-                Fast::Const(v) => v.clone(),
-                // A member may be read by several items.
-                Fast::Key(i) => {
-                    let v = found.get(*i).cloned().unwrap_or(Value::Null);
-                    match item.expr.as_ref().map(|e| &e.0) {
-                        Some(Kind::Whole(r)) => r.pipes.iter().fold(v, |v, p| p.apply(v, ctx.tz, &mut warnings)),
-                        _ => v,
-                    }
-                }
-            };
-            out.push(finish(item, v, ctx, &Scope::new(None), &mut warnings)?.unwrap_or(Value::Null));
-        }
-        Ok(())
+        let ctx = Context { strict: ctx.strict && self.meta.strict, ..*ctx };
+        self.row.row(&self.meta.request, &ctx, raw, out, &mut Vec::new())
     }
 
-    fn fast_keys(&self) -> Vec<&str> {
-        let mut keys: Vec<&str> = Vec::new();
-        for item in &self.meta.request {
-            if let Some(Kind::Whole(r)) = item.expr.as_ref().map(|e| &e.0)
-                && !keys.contains(&r.path.as_str())
-            {
-                keys.push(r.path.as_str());
-            }
-        }
-        keys
-    }
-
-    /// Possible when every item is a constant or one top-level field of the record, without containers.
-    fn plan_fast(&self) -> Option<Vec<Fast>> {
-        let keys = self.fast_keys();
-        self.meta
-            .request
-            .iter()
-            .map(|item| {
-                if !item.children.is_empty() || item.default.is_some() || item.ty == Type::Array {
-                    return None;
-                }
-                match item.expr.as_ref().map(|e| &e.0) {
-                    None => Some(Fast::Const(Value::Null)),
-                    Some(Kind::Const(v)) => Some(Fast::Const(v.clone())),
-                    Some(Kind::Whole(r)) if r.builtin.is_none() && r.path.segs().len() == 1 => {
-                        keys.iter().position(|k| *k == r.path.as_str()).map(Fast::Key)
-                    }
-                    _ => None,
-                }
-            })
-            .collect()
+    /// As [`Request::render`], from the record's raw JSON; reads only what the items name.
+    ///
+    /// # Errors
+    /// As [`Request::render`]; content that is no JSON object.
+    pub fn render_raw(&self, ctx: &Context, raw: &[u8]) -> Result<Rendered, RenderError> {
+        let mut found = Vec::new();
+        self.members.extract(raw, &mut found).map_err(|e| unreadable(e.text()))?;
+        let record = extract::partial(self.members.paths(), &mut found);
+        self.render(ctx, Some(&record))
     }
 
     /// Fills `{name}` placeholders of the interface name from evaluated parameters, which leave the body
@@ -239,10 +189,10 @@ fn escape_segment(s: &str) -> String {
     out
 }
 
-fn object(
-    items: &[Item],
+fn object<'a>(
+    items: &'a [Item],
     ctx: &Context,
-    scope: &Scope,
+    scope: &Scope<'a>,
     bound: &str,
     warnings: &mut Vec<Text>,
 ) -> Result<Map, RenderError> {
@@ -260,25 +210,21 @@ fn error(item: &Item, e: EvalError) -> RenderError {
 }
 
 /// One item's value; `None` when it is left out.
-fn evaluate(
-    item: &Item,
+pub(crate) fn evaluate<'a>(
+    item: &'a Item,
     ctx: &Context,
-    scope: &Scope,
+    scope: &Scope<'a>,
     bound: &str,
     warnings: &mut Vec<Text>,
 ) -> Result<Option<Value>, RenderError> {
     if item.is_container() {
         let built = container(item, ctx, scope, bound, warnings)?;
-        return match built {
-            Some(v) => finish(item, v, ctx, scope, warnings),
-            None => Ok(None),
-        };
+        return finish(item, built.unwrap_or(Value::Null), ctx, scope, warnings);
     }
     if item.ty == Type::Array
-        && let Some(Value::String(name)) = &item.value
-        && item.parser.is_none()
-        && !name.contains('{')
-        && let Some(Value::Array(list)) = scope.resolve(&crate::path::Path::new(name))
+        && let (Some(Value::String(written)), Some(name)) = (&item.value, &item.source)
+        && !written.contains('{')
+        && let Some(Value::Array(list)) = scope.resolve(name)
     {
         // A bare name that is an array of the record.
         return finish(item, Value::Array(list), ctx, scope, warnings);
@@ -291,7 +237,7 @@ fn evaluate(
 }
 
 /// Default, parser, cast, required (dialect §3.12, steps 1 and 4–7).
-fn finish(
+pub(crate) fn finish(
     item: &Item,
     v: Value,
     ctx: &Context,
@@ -397,58 +343,56 @@ fn number(t: &str, whole: bool) -> Option<Number> {
     Number::from_text(&d.normalized().to_plain_string())
 }
 
-/// Builds an array or object from its children (rules C1–C14).
-fn container(
-    item: &Item,
+/// Builds an array or object from its children (rules C1–C14); `None` when nothing is in it.
+fn container<'a>(
+    item: &'a Item,
     ctx: &Context,
-    scope: &Scope,
+    scope: &Scope<'a>,
     bound: &str,
     warnings: &mut Vec<Text>,
 ) -> Result<Option<Value>, RenderError> {
-    let name = match &item.value {
-        Some(Value::String(s)) => {
-            let t = s.trim().trim_start_matches('{').trim_end_matches('}').trim().to_owned();
-            (!t.is_empty() && !t.contains(['{', '|', ' '])).then_some(t)
+    // A name of the record, or below the bound row (C12).
+    let source = item.source.as_ref().and_then(|name| {
+        if let Some(v) = scope.find(name) {
+            return Some((Cow::Borrowed(name), v));
         }
-        _ => None,
+        let full = Path::new(&format!("{bound}.{}", name.as_str()));
+        let v = if bound.is_empty() { None } else { scope.find(&full) }?;
+        Some((Cow::Owned(full), v))
+    });
+    let one = |map: Map| (!map.is_empty()).then_some(Value::Object(map));
+    let Some((name, value)) = &source else {
+        // Absent (a flattened source) or blank: the children once, over the record (C6, C8).
+        let row = one(object(&item.children, ctx, scope, bound, warnings)?);
+        return Ok(if item.ty == Type::Object { row } else { row.map(|r| Value::Array(vec![r])) });
     };
-    // A name below the bound row (C12) or of the record.
-    let source = match &name {
-        Some(n) => {
-            let resolved = scope.resolve(&crate::path::Path::new(n));
-            match (resolved, bound.is_empty()) {
-                (None, false) => {
-                    let full = format!("{bound}.{n}");
-                    scope.resolve(&crate::path::Path::new(&full)).map(|v| (full, v))
-                }
-                (Some(v), _) => Some((n.clone(), v)),
-                (None, true) => None,
-            }
+    match (&**value, item.ty) {
+        (row @ Value::Object(_), ty) => {
+            let inner = narrow(scope).within(Cow::Borrowed(name), row);
+            let row = one(object(&item.children, ctx, &inner, name.as_str(), warnings)?);
+            Ok(if ty == Type::Object { row } else { row.map(|r| Value::Array(vec![r])) })
         }
-        None => None,
-    };
-    if item.ty == Type::Object {
-        let inner = match &source {
-            Some((name, row @ Value::Object(_))) => object(&item.children, ctx, &scope.inside(name, row), name, warnings)?,
-            _ => object(&item.children, ctx, scope, bound, warnings)?,
-        };
-        return Ok((!inner.is_empty()).then_some(Value::Object(inner)));
-    }
-    let rows = match &source {
-        Some((name, Value::Array(list))) => {
+        (Value::Array(list), Type::Array) => {
             let mut rows = Vec::with_capacity(list.len());
+            let mut inner = narrow(scope).within(Cow::Borrowed(name), &Value::Null);
             for row in list {
-                rows.push(Value::Object(object(&item.children, ctx, &scope.inside(name, row), name, warnings)?));
+                inner.move_to(row);
+                rows.push(Value::Object(object(&item.children, ctx, &inner, name.as_str(), warnings)?));
             }
-            return Ok(Some(Value::Array(rows)));
+            // Rows that all came out empty are no rows; an empty array of the record stays one (C7).
+            let nothing = !rows.is_empty() && rows.iter().all(|r| r.as_object().is_some_and(Map::is_empty));
+            Ok((!nothing).then_some(Value::Array(rows)))
         }
-        Some((name, row @ Value::Object(_))) => {
-            object(&item.children, ctx, &scope.inside(name, row), name, warnings)?
+        _ => {
+            let row = one(object(&item.children, ctx, scope, bound, warnings)?);
+            Ok(if item.ty == Type::Object { row } else { row.map(|r| Value::Array(vec![r])) })
         }
-        // Absent (a flattened source), blank, or a scalar: the children once, over the record (C6, C8).
-        _ => object(&item.children, ctx, scope, bound, warnings)?,
-    };
-    Ok((!rows.is_empty()).then(|| Value::Array(vec![Value::Object(rows)])))
+    }
+}
+
+/// The same scope for a shorter time, so that rows built here can be bound in it.
+fn narrow<'b, 'a: 'b>(scope: &'b Scope<'a>) -> &'b Scope<'b> {
+    scope
 }
 
 /// True when the rendering of a target holds nothing to send (dialect §3.6: the record fails).
@@ -477,6 +421,7 @@ pub(crate) fn single(
     doc.insert("request", Value::Array(vec![Value::Object(map)]));
     let (meta, _) = Metadata::from_value(Value::Object(doc), Side::Target);
     let Some(item) = meta.request.first() else { return Ok(Value::Null) };
+    let scope = &scope.clone();
     // `Expr` sees the value as it is, so that nothing but the expression decides.
     debug_assert!(item.expr.is_some() || expr.is_null());
     Ok(evaluate(item, ctx, scope, "", warnings)?.unwrap_or(Value::Null))

@@ -54,6 +54,8 @@ pub struct Item {
     pub(crate) default: Option<Expr>,
     /// Compiled parser.
     pub(crate) parser: Option<Parser>,
+    /// Name of the array or object that a container is built from.
+    pub(crate) source: Option<Path>,
     /// Static value map: its id, and whether it is used backwards.
     pub mapping: Option<(String, bool)>,
     /// Members of a container.
@@ -68,6 +70,15 @@ impl Item {
     /// True for containers.
     pub fn is_container(&self) -> bool {
         matches!(self.ty, Type::Array | Type::Object) && !self.children.is_empty()
+    }
+
+    /// True when the value is sent as it was read.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.ty == Type::Text
+            && self.default.is_none()
+            && self.parser.is_none()
+            && self.mapping.is_none()
+            && !self.required
     }
 }
 
@@ -518,6 +529,7 @@ fn item(map: &Map, path: &str, problems: &mut Vec<Problem>) -> Option<Item> {
         },
         field,
         ty,
+        source: source_name(ty, value.as_ref()),
         value,
         expr,
         default,
@@ -527,6 +539,15 @@ fn item(map: &Map, path: &str, problems: &mut Vec<Problem>) -> Option<Item> {
         required: map.get("is_required").and_then(crate::mapping::to_bool).unwrap_or(false),
         path: path.to_owned(),
     })
+}
+
+/// The array or object that a container's value names, bare or in braces (rules C1, C2, C11).
+fn source_name(ty: Type, value: Option<&Value>) -> Option<Path> {
+    if !matches!(ty, Type::Array | Type::Object) {
+        return None;
+    }
+    let name = value?.as_str()?.trim().trim_start_matches('{').trim_end_matches('}').trim();
+    (!name.is_empty() && !name.contains(['{', '}', '|', ' '])).then(|| Path::new(name))
 }
 
 /// The path of an id or number: bare, or as a reference.

@@ -1,5 +1,7 @@
 //! Dotted paths into values.
 
+use std::borrow::Cow;
+
 use crate::{Map, Value};
 
 /// A dotted path such as `buyer.addr.city` or `items.0.sku_id`.
@@ -15,6 +17,11 @@ impl Path {
         let whole = path.trim().to_owned();
         let segs = whole.split('.').map(|s| s.trim().to_owned()).collect();
         Path { whole, segs }
+    }
+
+    /// A single name, dots and all.
+    pub(crate) fn key(name: &str) -> Self {
+        Path { whole: name.to_owned(), segs: vec![name.to_owned()] }
     }
 
     /// Reads a path whose levels are cut by `/` or `.` (dialect §5.2).
@@ -34,7 +41,7 @@ impl Path {
 
     /// The value there, if there is one.
     pub fn get(&self, root: &Value) -> Option<Value> {
-        get(root, &self.whole, &self.segs)
+        find(root, self).map(Cow::into_owned)
     }
 
     /// The rest of this path behind `prefix`, if it begins with it; empty when they are equal.
@@ -44,26 +51,33 @@ impl Path {
     }
 }
 
-/// The value at segments below `root`.
-pub(crate) fn get(root: &Value, whole: &str, segs: &[String]) -> Option<Value> {
+/// The value at a path below `root`; borrowed unless a list in the middle spreads the path.
+pub(crate) fn find<'a>(root: &'a Value, path: &Path) -> Option<Cow<'a, Value>> {
     if let Value::Object(map) = root
-        && segs.len() > 1
-        && let Some(v) = map.get(whole)
+        && path.segs.len() > 1
+        && let Some(v) = map.get(&path.whole)
     {
         // Flattened replies hold keys with dots.
-        return Some(v.clone());
+        return Some(Cow::Borrowed(v));
     }
-    get_segs(root, segs)
+    find_segs(root, &path.segs)
 }
 
 /// The value at segments below `root`.
 pub(crate) fn get_segs(root: &Value, segs: &[String]) -> Option<Value> {
+    find_segs(root, segs).map(Cow::into_owned)
+}
+
+/// The value at segments below `root`; borrowed unless a list in the middle spreads the path.
+pub(crate) fn find_segs<'a>(root: &'a Value, segs: &[String]) -> Option<Cow<'a, Value>> {
     let mut at = root;
     for (i, seg) in segs.iter().enumerate() {
         match at {
             Value::Object(map) => at = map.get(seg)?,
             Value::Array(items) => {
-                if let Ok(n) = seg.parse::<usize>() {
+                if seg.bytes().next().is_some_and(|b| b.is_ascii_digit())
+                    && let Ok(n) = seg.parse::<usize>()
+                {
                     at = items.get(n)?;
                     continue;
                 }
@@ -77,12 +91,12 @@ pub(crate) fn get_segs(root: &Value, segs: &[String]) -> Option<Value> {
                         None => {}
                     }
                 }
-                return (!out.is_empty()).then_some(Value::Array(out));
+                return (!out.is_empty()).then_some(Cow::Owned(Value::Array(out)));
             }
             _ => return None,
         }
     }
-    Some(at.clone())
+    Some(Cow::Borrowed(at))
 }
 
 /// Sets the value at segments below `map`, making objects on the way.

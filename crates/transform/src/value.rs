@@ -42,6 +42,14 @@ impl Number {
         ok.then(|| Number(Repr::Text(text.into())))
     }
 
+    /// From text that is known to be a JSON number; `integer` when it has neither point nor exponent.
+    pub(crate) fn from_checked(text: &str, integer: bool) -> Self {
+        match text.parse::<i64>() {
+            Ok(n) if integer && text != "-0" => Number(Repr::Int(n)),
+            _ => Number(Repr::Text(text.into())),
+        }
+    }
+
     /// The integer value, if it is one that fits 64 bits.
     pub fn as_i64(&self) -> Option<i64> {
         match &self.0 {
@@ -88,6 +96,11 @@ impl Map {
     /// An empty object.
     pub fn new() -> Self {
         Map::default()
+    }
+
+    /// From members whose keys are known to differ.
+    pub(crate) fn from_members(members: Vec<(String, Value)>) -> Self {
+        Map(members)
     }
 
     /// The value of a key.
@@ -212,8 +225,7 @@ impl Value {
     /// # Errors
     /// Line and column of the first fault.
     pub fn parse(json: &[u8]) -> Result<Value, JsonError> {
-        let v: serde_json::Value = serde_json::from_slice(json)?;
-        Ok(Value::from(&v))
+        crate::json::parse(json)
     }
 
     /// Compact JSON text: order kept, digits as written, text unescaped as far as JSON allows.

@@ -1,0 +1,201 @@
+//! Several dotted paths out of one raw JSON text in one pass; what is not named is stepped over, not built.
+
+use crate::json::{Fault, Reader};
+use crate::path::{self, Path};
+use crate::value::JsonError;
+use crate::{Map, Value};
+
+/// A compiled set of paths.
+#[derive(Debug, Clone)]
+pub struct Extractor {
+    paths: Vec<Path>,
+    top: Level,
+}
+
+/// The wanted members of one object.
+#[derive(Debug, Clone, Default)]
+struct Level {
+    heads: Vec<Head>,
+    /// First head of a bucket, plus one.
+    buckets: Vec<u16>,
+}
+
+/// One wanted member.
+#[derive(Debug, Clone)]
+struct Head {
+    key: String,
+    /// Next head of the same bucket, plus one.
+    next: u16,
+    /// Slots that want the member itself.
+    whole: Vec<usize>,
+    /// Slots whose whole path is this key, dots and all.
+    literal: Vec<usize>,
+    /// Slots that want something inside: slot and the path from here.
+    below: Vec<(usize, Vec<String>)>,
+    inner: Level,
+}
+
+const BUCKETS: usize = 128;
+
+/// Spreads keys over buckets by what differs most: length, first, middle and last byte.
+fn bucket(key: &[u8]) -> usize {
+    let at = |i: usize| usize::from(key.get(i).copied().unwrap_or(0));
+    let n = key.len();
+    (n.wrapping_mul(31) ^ at(0).wrapping_mul(7) ^ at(n / 2).wrapping_mul(5) ^ at(n.saturating_sub(1)).wrapping_mul(3))
+        & (BUCKETS - 1)
+}
+
+impl Level {
+    fn head(&mut self, key: &str) -> &mut Head {
+        let at = self.heads.iter().position(|h| h.key == key).unwrap_or(self.heads.len());
+        if at == self.heads.len() {
+            self.heads.push(Head {
+                key: key.to_owned(),
+                next: 0,
+                whole: Vec::new(),
+                literal: Vec::new(),
+                below: Vec::new(),
+                inner: Level::default(),
+            });
+        }
+        // The position is that of a head that is there or was just added.
+        let last = self.heads.len() - 1;
+        &mut self.heads[at.min(last)]
+    }
+
+    fn add(&mut self, slot: usize, segs: &[String]) {
+        match segs {
+            [] => {}
+            [only] => self.head(only).whole.push(slot),
+            [first, rest @ ..] => {
+                let head = self.head(first);
+                head.below.push((slot, rest.to_vec()));
+                head.inner.add(slot, rest);
+            }
+        }
+    }
+
+    fn seal(&mut self) {
+        self.buckets = vec![0; BUCKETS];
+        // More heads than a link can count never fit one request; the rest would simply not be read.
+        for (i, head) in self.heads.iter_mut().enumerate().take(usize::from(u16::MAX) - 1) {
+            head.inner.seal();
+            if let Some(first) = self.buckets.get_mut(bucket(head.key.as_bytes())) {
+                head.next = *first;
+                *first = u16::try_from(i + 1).unwrap_or(0);
+            }
+        }
+    }
+
+    fn find(&self, key: &str) -> Option<&Head> {
+        let mut link = self.buckets.get(bucket(key.as_bytes())).copied()?;
+        while link > 0 {
+            let head = self.heads.get(usize::from(link) - 1)?;
+            if head.key == key {
+                return Some(head);
+            }
+            link = head.next;
+        }
+        None
+    }
+
+    fn read(&self, reader: &mut Reader, depth: usize, out: &mut [Option<Value>]) -> Result<(), Fault> {
+        if !reader.take(b'{') {
+            reader.skip()?;
+            return Ok(());
+        }
+        if reader.take(b'}') {
+            return Ok(());
+        }
+        let put = |slot: usize, v: Option<Value>, out: &mut [Option<Value>]| {
+            if let Some(place) = out.get_mut(slot) {
+                *place = v;
+            }
+        };
+        loop {
+            let key = reader.key()?;
+            match self.find(&key) {
+                None => {
+                    reader.skip()?;
+                }
+                Some(Head { whole, literal, below, .. })
+                    if below.is_empty() && literal.is_empty() && whole.len() == 1 =>
+                {
+                    let v = reader.value(depth)?;
+                    put(whole.first().copied().unwrap_or(usize::MAX), Some(v), out);
+                }
+                Some(head) if head.whole.is_empty() && head.literal.is_empty() && reader.next_byte() == b'{' => {
+                    // Of a repeated name the last counts.
+                    head.below.iter().for_each(|(slot, _)| put(*slot, None, out));
+                    head.inner.read(reader, depth + 1, out)?;
+                }
+                Some(head) => {
+                    let v = reader.value(depth)?;
+                    for (slot, rest) in &head.below {
+                        put(*slot, path::get_segs(&v, rest), out);
+                    }
+                    for slot in head.whole.iter().chain(&head.literal) {
+                        put(*slot, Some(v.clone()), out);
+                    }
+                }
+            }
+            if reader.take(b',') {
+                continue;
+            }
+            if reader.take(b'}') {
+                return Ok(());
+            }
+            return reader.broken();
+        }
+    }
+}
+
+impl Extractor {
+    /// Compiles paths; their order is the order of what is read.
+    pub fn new(paths: Vec<Path>) -> Extractor {
+        let mut top = Level::default();
+        for (slot, p) in paths.iter().enumerate() {
+            top.add(slot, p.segs());
+        }
+        for (slot, p) in paths.iter().enumerate() {
+            if p.segs().len() > 1 {
+                // Flattened replies hold keys with dots.
+                top.head(p.as_str()).literal.push(slot);
+            }
+        }
+        top.seal();
+        Extractor { paths, top }
+    }
+
+    /// The paths.
+    pub fn paths(&self) -> &[Path] {
+        &self.paths
+    }
+
+    /// Reads the values of all paths into `out`, one per path, `None` where there is nothing. Objects are read in one
+    /// pass; the members that no path names are not looked into.
+    ///
+    /// # Errors
+    /// Text that is not JSON, as far as it was read.
+    pub fn extract(&self, raw: &[u8], out: &mut Vec<Option<Value>>) -> Result<(), JsonError> {
+        out.clear();
+        out.resize(self.paths.len(), None);
+        let text = std::str::from_utf8(raw).map_err(|_| Fault::NOT_UTF8.located(raw))?;
+        let mut reader = Reader::new(text);
+        if reader.next_byte() == b'{' {
+            let read = self.top.read(&mut reader, 0, out).and_then(|()| reader.end());
+            return read.map_err(|f| f.located(raw));
+        }
+        let whole = Value::parse(raw)?;
+        for (slot, p) in out.iter_mut().zip(&self.paths) {
+            *slot = p.get(&whole);
+        }
+        Ok(())
+    }
+}
+
+/// An object of those members that are there.
+pub(crate) fn partial(keys: &[Path], values: &mut [Option<Value>]) -> Value {
+    let members = keys.iter().zip(values).filter_map(|(k, v)| Some((k.as_str().to_owned(), v.take()?))).collect();
+    Value::Object(Map::from_members(members))
+}
