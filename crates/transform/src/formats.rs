@@ -108,7 +108,7 @@ impl Rule {
 
     /// Adds the formatted copy to a record. `now` is in unix seconds.
     pub fn apply(&self, record: &mut Map, tz: Tz, now: i64) {
-        if self.old.segs().len() > 1 && self.into_rows(record, tz, now) {
+        if self.old.segs().len() > 1 && self.copy_rows(record, tz, now) {
             return;
         }
         let root = Value::Object(std::mem::take(record));
@@ -122,7 +122,7 @@ impl Rule {
     }
 
     /// Where the path crosses an array, every row gets the copy under the leaf name.
-    fn into_rows(&self, record: &mut Map, tz: Tz, now: i64) -> bool {
+    fn copy_rows(&self, record: &mut Map, tz: Tz, now: i64) -> bool {
         let Some((first, rest)) = self.old.segs().split_first() else { return false };
         let leaf = self.new.segs().last().cloned().unwrap_or_default();
         let Some(Value::Array(rows)) = record.get_mut(first) else { return false };
@@ -143,11 +143,11 @@ impl Format {
     fn apply(&self, v: Value, tz: Tz, now: i64) -> Value {
         match self {
             Format::Unknown(_) => v,
-            Format::Pattern(p) => match times::read(&v, tz).and_then(|ms| times::wall(ms, tz)) {
+            Format::Pattern(p) => match times::read_wall(&v, tz) {
                 Some(t) => Value::String(t.format(p).to_string()),
                 None => v,
             },
-            Format::Custom(p) => match times::read(&v, tz).and_then(|ms| times::wall(ms, tz)) {
+            Format::Custom(p) => match times::read_wall(&v, tz) {
                 Some(t) => Value::String(times::by_pattern(t, p)),
                 None => v,
             },

@@ -251,7 +251,7 @@ pub(crate) fn finish(
     };
     let has_value = item.expr.is_some() || item.default.is_some() || item.is_container();
     let v = match &item.parser {
-        Some(p) if !v.is_null() || (has_value && p.takes_null()) => p.apply(v, &item.field, warnings),
+        Some(p) if !v.is_null() || (has_value && p.takes_null()) => p.apply(v, &item.field, ctx.tz, warnings),
         _ => v,
     };
     if item.required && (v.is_null() || matches!(&v, Value::String(s) if s.trim().is_empty())) {
@@ -307,11 +307,9 @@ fn cast(item: &Item, v: Value, ctx: &Context) -> Result<Option<Value>, RenderErr
             }
         },
         Type::DateTime | Type::Date => match &v {
-            Value::Number(_) => match times::read(&v, ctx.tz).and_then(|ms| times::wall(ms, ctx.tz)) {
-                Some(t) => {
-                    let form = if item.ty == Type::Date { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M:%S" };
-                    Value::String(t.format(form).to_string())
-                }
+            Value::Number(_) => match times::read_wall(&v, ctx.tz) {
+                Some(t) if item.ty == Type::Date => Value::String(times::date_text(t)),
+                Some(t) => Value::String(times::datetime_text(t)),
                 None => v,
             },
             _ => v,
@@ -326,6 +324,9 @@ fn cast(item: &Item, v: Value, ctx: &Context) -> Result<Option<Value>, RenderErr
 
 /// Exact number of a text: money keeps its digits, trailing zeros behind the point do not count.
 fn number(t: &str, whole: bool) -> Option<Number> {
+    if let Some(n) = plain_number(t, whole) {
+        return Some(n);
+    }
     let plain = t.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E'));
     if !plain || t.len() > 100 {
         return None;
@@ -341,6 +342,22 @@ fn number(t: &str, whole: bool) -> Option<Number> {
         };
     }
     Number::from_text(&d.normalized().to_plain_string())
+}
+
+/// The usual spellings, `-12.50` and the like, without arithmetic.
+fn plain_number(t: &str, whole: bool) -> Option<Number> {
+    let digits = t.strip_prefix('-').unwrap_or(t);
+    let (int, frac) = digits.split_once('.').unwrap_or((digits, ""));
+    let fine = !int.is_empty()
+        && (int.len() == 1 || !int.starts_with('0'))
+        && int.bytes().chain(frac.bytes()).all(|b| b.is_ascii_digit())
+        && !(digits.len() > int.len() && frac.is_empty());
+    let frac = frac.trim_end_matches('0');
+    if !fine || (whole && !frac.is_empty()) || (int == "0" && frac.is_empty()) {
+        return None;
+    }
+    let kept = t.len() - digits.len() + int.len() + if frac.is_empty() { 0 } else { frac.len() + 1 };
+    Number::from_text(t.get(..kept)?)
 }
 
 /// Builds an array or object from its children (rules C1–C14); `None` when nothing is in it.

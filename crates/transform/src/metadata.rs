@@ -499,7 +499,7 @@ fn item(map: &Map, path: &str, problems: &mut Vec<Problem>) -> Option<Item> {
         problems.extend(e.problems(&format!("{path}.value")));
     }
     let default = present("default").map(|d| Expr::compile(&d));
-    let parser = present("parser").and_then(|p| Parser::compile(&p));
+    let parser = present("parser").and_then(|p| Parser::compile(&p, map));
     if let Some(p) = &parser {
         problems.extend(p.problems(&format!("{path}.parser")));
     }

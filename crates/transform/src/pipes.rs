@@ -81,31 +81,37 @@ impl Pipe {
     }
 
     fn time(&self, v: Value, tz: Tz, warnings: &mut Vec<Text>) -> Value {
-        let Some((ms, wall)) = times::read(&v, tz).and_then(|ms| Some((ms, times::wall(ms, tz)?))) else {
-            let shown = v.in_text();
-            warnings.push(text!("`{shown}` is no time; left unchanged", "`{shown}` 不是时间,保持不变"));
-            return v;
-        };
-        Value::String(match self {
-            Pipe::Timestamp => return Value::Number(Number::from_i64(ms.div_euclid(1000))),
-            Pipe::TimestampMs => return Value::Number(Number::from_i64(ms)),
-            Pipe::AddDays(n) => {
+        let made = match self {
+            Pipe::Timestamp => times::read(&v, tz).map(|ms| Value::Number(Number::from_i64(ms.div_euclid(1000)))),
+            Pipe::TimestampMs => times::read(&v, tz).map(|ms| Value::Number(Number::from_i64(ms))),
+            Pipe::AddDays(n) => times::read(&v, tz).and_then(|ms| {
                 let moved = ms.saturating_add(n.saturating_mul(86_400_000));
-                return match v {
-                    Value::Number(_) if ms.abs() >= 100_000_000_000 && v.in_text().len() > 11 => {
-                        Value::Number(Number::from_i64(moved))
+                match &v {
+                    // The form of the input stays: milliseconds, seconds, a date, a date with time.
+                    Value::Number(_) if ms.unsigned_abs() >= 100_000_000_000 && v.in_text().len() > 11 => {
+                        Some(Value::Number(Number::from_i64(moved)))
                     }
-                    Value::Number(_) => Value::Number(Number::from_i64(moved.div_euclid(1000))),
-                    _ => times::wall(moved, tz).map_or(Value::Null, |t| {
+                    Value::Number(_) => Some(Value::Number(Number::from_i64(moved.div_euclid(1000)))),
+                    _ => {
+                        let t = times::wall(moved, tz)?;
                         let short = v.in_text().trim().len() <= 10;
-                        Value::String(t.format(if short { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M:%S" }).to_string())
-                    }),
-                };
-            }
-            Pipe::Date => wall.format("%Y-%m-%d").to_string(),
-            Pipe::Time => wall.format("%H:%M:%S").to_string(),
-            Pipe::Pattern(p) => times::by_pattern(wall, p),
-            _ => wall.format("%Y-%m-%d %H:%M:%S").to_string(),
+                        Some(Value::String(if short { times::date_text(t) } else { times::datetime_text(t) }))
+                    }
+                }
+            }),
+            _ => times::read_wall(&v, tz).map(|t| {
+                Value::String(match self {
+                    Pipe::Date => times::date_text(t),
+                    Pipe::Time => t.format("%H:%M:%S").to_string(),
+                    Pipe::Pattern(p) => times::by_pattern(t, p),
+                    _ => times::datetime_text(t),
+                })
+            }),
+        };
+        made.unwrap_or_else(|| {
+            let shown: String = v.in_text().chars().take(60).collect();
+            warnings.push(text!("`{shown}` is no time; left unchanged", "`{shown}` 不是时间,保持不变"));
+            v
         })
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn shift(v: &Sv, n: &Sv, unit: Unit, minus: bool, env: &FnEnv) -> Sv 
     let date_only = match v {
         Sv::Date(_) => true,
         Sv::Str(s) => s.trim().len() <= 10 && !s.contains(':'),
-        Sv::Dec(d) => *d < BigDecimal::from(100_000_000),
+        Sv::Dec(d) => d.to_i64().is_some_and(|n| n < 100_000_000),
         _ => false,
     };
     let months = match unit {

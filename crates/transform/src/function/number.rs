@@ -226,10 +226,7 @@ fn conv(args: &Args) -> Sv {
     let mut value: u64 = 0;
     for c in body.chars() {
         let Some(d) = c.to_digit(radix) else { break };
-        value = match value.checked_mul(u64::from(radix)).and_then(|v| v.checked_add(u64::from(d))) {
-            Some(v) => v,
-            None => u64::MAX,
-        };
+        value = value.checked_mul(u64::from(radix)).and_then(|v| v.checked_add(u64::from(d))).unwrap_or(u64::MAX);
     }
     let value = if neg { value.wrapping_neg() } else { value };
     let radix = to.unsigned_abs();

@@ -1,12 +1,18 @@
 //! Parsers applied to evaluated values (dialect §4.1).
 
+mod typed;
+mod xml;
+
+use chrono_tz::Tz;
+
 use crate::{Map, Number, Problem, Text, Value, text};
+use typed::Typed;
 
 /// A compiled parser, possibly a chain.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Parser(Vec<One>);
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 enum One {
     StringToArray(String),
     ArrayToString(String),
@@ -16,6 +22,9 @@ enum One {
     WrapTwice(String, String),
     HeiHu(String),
     TableField { view: Value, edit: Value, id: Value },
+    Typed(Typed),
+    /// Parameters that cannot be read: the value stays.
+    Broken(Text),
     Unknown(String),
 }
 
@@ -29,13 +38,21 @@ pub(crate) const NAMES: &[&str] = &[
     "ConvertTwoStageObjectParser",
     "K3WiseHeiHuCustomParser",
     "workflowRequestTableFields",
+    "jsonpath",
+    "xml",
+    "csv",
+    "regex",
+    "date",
+    "number",
+    "enum",
 ];
 
 impl Parser {
-    /// Compiles `{name, params}`, a list of those, or one name list in a string; `None` for an empty object.
-    pub fn compile(v: &Value) -> Option<Parser> {
+    /// Compiles `{name, params}`, a list of those, or one name list in a string, whose parameters stand beside it in
+    /// the `item`; `None` for an empty object.
+    pub fn compile(v: &Value, item: &Map) -> Option<Parser> {
         let mut out = Vec::new();
-        collect(v, &mut out);
+        collect(v, item, &mut out);
         (!out.is_empty()).then_some(Parser(out))
     }
 
@@ -45,14 +62,15 @@ impl Parser {
             .iter()
             .filter_map(|p| match p {
                 One::Unknown(name) => Some(Problem::error("HL-2120", path, unknown(name))),
+                One::Broken(why) => Some(Problem::error("HL-2121", path, why.clone())),
                 _ => None,
             })
             .collect()
     }
 
     /// Applies the chain. `field` is the item's own name.
-    pub fn apply(&self, v: Value, field: &str, warnings: &mut Vec<Text>) -> Value {
-        self.0.iter().fold(v, |v, p| p.apply(v, field, warnings))
+    pub fn apply(&self, v: Value, field: &str, tz: Tz, warnings: &mut Vec<Text>) -> Value {
+        self.0.iter().fold(v, |v, p| p.apply(v, field, tz, warnings))
     }
 
     /// True when null becomes something (an empty list) instead of staying null.
@@ -61,10 +79,15 @@ impl Parser {
     }
 }
 
-fn collect(v: &Value, out: &mut Vec<One>) {
+fn collect(v: &Value, item: &Map, out: &mut Vec<One>) {
     match v {
-        Value::Array(items) => items.iter().for_each(|i| collect(i, out)),
-        Value::String(names) => names.split(',').for_each(|n| push(n.trim(), &Map::new(), out)),
+        Value::Array(items) => items.iter().filter(|i| !matches!(i, Value::Array(_))).for_each(|i| collect(i, item, out)),
+        Value::String(names) => {
+            // Only parameters count beside a bare name; the item's own keys mean other things.
+            let beside = item.iter().filter(|(k, _)| k.starts_with("params"));
+            let beside: Map = beside.map(|(k, v)| (k.to_owned(), v.clone())).collect();
+            names.split(',').for_each(|n| push(n.trim(), &beside, out));
+        }
         Value::Object(map) => {
             let name = map.get("name").or_else(|| map.get("type")).and_then(Value::as_str).unwrap_or("");
             name.split(',').for_each(|n| push(n.trim(), map, out));
@@ -114,7 +137,11 @@ fn push(name: &str, map: &Map, out: &mut Vec<One>) {
             };
             One::TableField { view: or_true(inner("view")), edit: or_true(inner("edit")), id }
         }
-        _ => One::Unknown(name.to_owned()),
+        _ => match Typed::compile(name, map) {
+            Some(Ok(typed)) => One::Typed(typed),
+            Some(Err(why)) => One::Broken(why),
+            None => One::Unknown(name.to_owned()),
+        },
     });
 }
 
@@ -146,8 +173,13 @@ fn object(key: &str, v: Value) -> Value {
 }
 
 impl One {
-    fn apply(&self, v: Value, field: &str, warnings: &mut Vec<Text>) -> Value {
+    fn apply(&self, v: Value, field: &str, tz: Tz, warnings: &mut Vec<Text>) -> Value {
         match self {
+            One::Typed(typed) => typed.apply(v, tz, warnings),
+            One::Broken(why) => {
+                warnings.push(why.clone());
+                v
+            }
             One::StringToArray(sep) => match v {
                 Value::Null => Value::Array(Vec::new()),
                 Value::Array(_) => v,
