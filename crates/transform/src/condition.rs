@@ -250,7 +250,7 @@ impl Test {
 }
 
 /// As numbers when both look like numbers, else as text.
-fn compare(a: &Value, b: &Value) -> Ordering {
+pub(crate) fn compare(a: &Value, b: &Value) -> Ordering {
     let (x, y) = (a.in_text(), b.in_text());
     let number = |s: &str| -> Option<BigDecimal> {
         let t = s.trim();

@@ -62,6 +62,16 @@ pub trait Lookup: Send + Sync {
     /// # Errors
     /// The plan is unknown, the filter is wrong, or the store cannot be read.
     fn mongo(&self, scheme: &str, field: &str, filter: &Value) -> Result<Option<Value>, Text>;
+
+    /// The value that stands for `value` in a static map of the project (`mapping`), read backwards if `reverse`;
+    /// `Ok(None)` when the map does not hold it.
+    ///
+    /// # Errors
+    /// The map is unknown, or cannot be read.
+    fn exchange(&self, map: &str, value: &Value, reverse: bool) -> Result<Option<Value>, Text> {
+        let _ = (value, reverse);
+        Err(crate::text!("the value map `{map}` is unknown", "映射表 `{map}` 不存在"))
+    }
 }
 
 /// Built-in variables.
@@ -190,11 +200,17 @@ impl<'a> Scope<'a> {
         Scope { record: self.record, frames }
     }
 
-    /// Goes on to another row of the innermost array.
-    pub(crate) fn move_to(&mut self, row: &'a Value) {
-        if let Some(frame) = self.frames.last_mut() {
+    /// Goes on to another row of the innermost array, which is bound under so many names.
+    pub(crate) fn move_to(&mut self, row: &'a Value, names: usize) {
+        for frame in self.frames.iter_mut().rev().take(names) {
             frame.row = row;
         }
+    }
+
+    /// True when neither a bound row's name nor the record leads to the path, only a member of the current row (C5).
+    pub(crate) fn only_in_row(&self, path: &Path) -> bool {
+        self.frames.iter().all(|f| path.behind(&f.name).is_none())
+            && self.record.and_then(|r| path::find(r, path)).is_none()
     }
 
     /// Resolves a path: the bound row by its array's name (C3), then the header (C4), then the current row (C5).

@@ -132,16 +132,17 @@ pub fn render(request: &RenderRequest) -> Result<(Value, Vec<Text>), EvaluateErr
     }
     let mut out = Vec::new();
     let mut warnings = Vec::new();
-    let units = grouping::units(&meta.operation, request.records);
-    let grouped = meta.operation.method.eq_ignore_ascii_case("batchArraySave");
+    let units = grouping::units(&meta, request.records);
+    let rows = grouping::rows_per_request(&meta);
+    let grouped = rows.is_some();
     let mut rendered: Vec<Rendered> = Vec::new();
     for unit in &units {
         let mut r = plan.render(&ctx, Some(&unit.record))?;
         warnings.append(&mut r.warnings);
         rendered.push(r);
     }
-    if grouped {
-        for chunk in rendered.chunks(meta.operation.rows.max(1)) {
+    if let Some(rows) = rows {
+        for chunk in rendered.chunks(rows) {
             let mut map = head(&meta, &meta.api);
             map.insert("request", Value::Array(chunk.iter().map(|r| Value::Object(r.request.clone())).collect()));
             map.insert("otherRequest", Value::Object(chunk.first().map(|r| r.other.clone()).unwrap_or_default()));

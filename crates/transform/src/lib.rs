@@ -11,6 +11,7 @@ mod extract;
 mod formats;
 pub mod function;
 pub mod grouping;
+mod items;
 mod json;
 mod lookup;
 pub mod mapping;
@@ -25,6 +26,7 @@ mod shaping;
 mod text;
 mod times;
 mod value;
+pub mod writeback;
 
 pub use context::{Context, Lookup, Scope};
 pub use evaluate::{EvalRequest, EvaluateError, RenderRequest, evaluate, render};

@@ -7,7 +7,8 @@ use bigdecimal::{RoundingMode, ToPrimitive};
 use crate::context::{Context, Scope};
 use crate::expr::{EvalError, Expr};
 use crate::extract::{self, Extractor};
-use crate::metadata::{Item, Metadata, Side, Type};
+use crate::items::{Item, Miss, StaticMap, Type};
+use crate::metadata::{Metadata, Side};
 use crate::path::Path;
 use crate::raw::{RawPlan, unreadable};
 use crate::{Map, Number, Text, Value, text, times};
@@ -250,9 +251,20 @@ pub(crate) fn finish(
         _ => v,
     };
     let has_value = item.expr.is_some() || item.default.is_some() || item.is_container();
+    let v = match &item.mapping {
+        Some(map) if !v.is_null() => exchange(item, map, v, ctx, warnings)?,
+        _ => v,
+    };
     let v = match &item.parser {
         Some(p) if !v.is_null() || (has_value && p.takes_null()) => p.apply(v, &item.field, ctx.tz, warnings),
         _ => v,
+    };
+    let v = match (&item.each, v) {
+        (Some(each), Value::Array(list)) => {
+            let made = list.iter().map(|one| each.eval(ctx, &scope.inside("item", one), warnings));
+            Value::Array(made.collect::<Result<_, _>>().map_err(|e| error(item, e))?)
+        }
+        (_, v) => v,
     };
     if item.required && (v.is_null() || matches!(&v, Value::String(s) if s.trim().is_empty())) {
         let field = item.field.clone();
@@ -267,6 +279,42 @@ pub(crate) fn finish(
         return Ok(None);
     }
     cast(item, v, ctx)
+}
+
+/// The static map's value for `v` (dialect §3.12, step 4).
+fn exchange(
+    item: &Item,
+    map: &StaticMap,
+    v: Value,
+    ctx: &Context,
+    warnings: &mut Vec<Text>,
+) -> Result<Value, RenderError> {
+    let found = match (map.find(&v), &map.table, ctx.lookups) {
+        (Some(to), ..) => Some(to),
+        (None, Some(table), Some(store)) => match store.exchange(table, &v, map.reverse) {
+            Ok(found) => found,
+            Err(why) if map.miss == Miss::Error => return Err(error(item, EvalError::new("HL-2215", why))),
+            Err(why) => {
+                warnings.push(why);
+                None
+            }
+        },
+        _ => None,
+    };
+    match (found, &map.miss) {
+        (Some(to), _) => Ok(to),
+        (None, Miss::Keep) => Ok(v),
+        (None, Miss::Default(d)) => Ok(d.clone()),
+        (None, Miss::Error) => {
+            let (field, shown) = (item.field.clone(), v.in_text().chars().take(60).collect::<String>());
+            Err(RenderError {
+                code: "HL-2215".into(),
+                path: item.path.clone(),
+                message: text!("`{field}` is `{shown}`, which its value map does not hold", "`{field}` 的值 `{shown}` 不在映射表中"),
+                field,
+            })
+        }
+    }
 }
 
 fn cast(item: &Item, v: Value, ctx: &Context) -> Result<Option<Value>, RenderError> {
@@ -368,32 +416,40 @@ fn container<'a>(
     bound: &str,
     warnings: &mut Vec<Text>,
 ) -> Result<Option<Value>, RenderError> {
-    // A name of the record, or below the bound row (C12).
+    // A name of the record or of a bound row; else one below the bound row (C12), reached by either spelling.
     let source = item.source.as_ref().and_then(|name| {
-        if let Some(v) = scope.find(name) {
-            return Some((Cow::Borrowed(name), v));
+        let own = bound.is_empty() || !scope.only_in_row(name);
+        if own && let Some(v) = scope.find(name) {
+            return Some((Cow::Borrowed(name), false, v));
         }
         let full = Path::new(&format!("{bound}.{}", name.as_str()));
         let v = if bound.is_empty() { None } else { scope.find(&full) }?;
-        Some((Cow::Owned(full), v))
+        Some((Cow::Owned(full), true, v))
     });
     let one = |map: Map| (!map.is_empty()).then_some(Value::Object(map));
-    let Some((name, value)) = &source else {
+    let Some((name, relative, value)) = &source else {
         // Absent (a flattened source) or blank: the children once, over the record (C6, C8).
         let row = one(object(&item.children, ctx, scope, bound, warnings)?);
         return Ok(if item.ty == Type::Object { row } else { row.map(|r| Value::Array(vec![r])) });
     };
+    let bind = |row| {
+        let inner = narrow(scope).within(Cow::Borrowed(name), row);
+        match &item.source {
+            Some(short) if *relative => inner.within(Cow::Borrowed(short), row),
+            _ => inner,
+        }
+    };
     match (&**value, item.ty) {
         (row @ Value::Object(_), ty) => {
-            let inner = narrow(scope).within(Cow::Borrowed(name), row);
+            let inner = bind(row);
             let row = one(object(&item.children, ctx, &inner, name.as_str(), warnings)?);
             Ok(if ty == Type::Object { row } else { row.map(|r| Value::Array(vec![r])) })
         }
         (Value::Array(list), Type::Array) => {
             let mut rows = Vec::with_capacity(list.len());
-            let mut inner = narrow(scope).within(Cow::Borrowed(name), &Value::Null);
+            let mut inner = bind(&Value::Null);
             for row in list {
-                inner.move_to(row);
+                inner.move_to(row, 1 + usize::from(*relative));
                 rows.push(Value::Object(object(&item.children, ctx, &inner, name.as_str(), warnings)?));
             }
             // Rows that all came out empty are no rows; an empty array of the record stays one (C7).

@@ -3,9 +3,12 @@
 use crate::condition::Condition;
 use crate::expr::Expr;
 use crate::formats::Rule;
-use crate::parsers::Parser;
+use crate::grouping::{GroupCalculate, Operation};
+use crate::items::items;
 use crate::path::Path;
 use crate::{Map, Problem, Value, text};
+
+pub use crate::items::{Item, Type};
 
 /// Which side a document is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,72 +17,6 @@ pub enum Side {
     Source,
     /// It writes.
     Target,
-}
-
-/// Type of an item's value (dialect §2.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Type {
-    /// No cast.
-    Text,
-    /// Whole number.
-    Int,
-    /// Number.
-    Float,
-    /// true or false.
-    Bool,
-    /// `YYYY-MM-DD HH:MM:SS`
-    DateTime,
-    /// `YYYY-MM-DD`
-    Date,
-    /// One object.
-    Object,
-    /// A list of objects.
-    Array,
-}
-
-/// An element of `request`, `otherRequest`, `response` …
-#[derive(Debug, Clone)]
-pub struct Item {
-    /// Output key.
-    pub field: String,
-    /// Name shown to people.
-    pub label: String,
-    /// Type of the value.
-    pub ty: Type,
-    /// The raw `value`, if the key is there and not null.
-    pub value: Option<Value>,
-    /// Compiled value.
-    pub(crate) expr: Option<Expr>,
-    /// Compiled default.
-    pub(crate) default: Option<Expr>,
-    /// Compiled parser.
-    pub(crate) parser: Option<Parser>,
-    /// Name of the array or object that a container is built from.
-    pub(crate) source: Option<Path>,
-    /// Static value map: its id, and whether it is used backwards.
-    pub mapping: Option<(String, bool)>,
-    /// Members of a container.
-    pub children: Vec<Item>,
-    /// A missing value is an error.
-    pub required: bool,
-    /// JSON path of the item in the document.
-    pub path: String,
-}
-
-impl Item {
-    /// True for containers.
-    pub fn is_container(&self) -> bool {
-        matches!(self.ty, Type::Array | Type::Object) && !self.children.is_empty()
-    }
-
-    /// True when the value is sent as it was read.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.ty == Type::Text
-            && self.default.is_none()
-            && self.parser.is_none()
-            && self.mapping.is_none()
-            && !self.required
-    }
 }
 
 /// One side's document.
@@ -129,27 +66,23 @@ pub struct Metadata {
     pub split_array: Option<String>,
     /// Target: how records form a write.
     pub operation: Operation,
+    /// Target: aggregation of flattened records; it wins over `operation`.
+    pub group_calculate: Option<GroupCalculate>,
+    /// Source: request of the second reading that finds what was missed (dialect §5.6).
+    pub omission_remedy: Option<Remedy>,
+    /// Target: another plan that receives an object after each success (dialect §6.8).
+    pub(crate) callback: Option<(String, Vec<(String, Expr)>)>,
+    /// Source: keys whose values are gathered as a list of pairs under `_Fcost`.
+    pub(crate) cost_keys: Vec<String>,
 }
 
-/// `operation` of a target (dialect §6.2).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Operation {
-    /// `none`, `batchArraySave`, `merge`, or an adapter's own word.
-    pub method: String,
-    /// Records in one write at most.
-    pub rows: usize,
-    /// Key that holds the list.
-    pub rows_key: String,
-    /// Grouping fields of `merge`.
-    pub fields: Vec<String>,
-    /// Name of the built list.
-    pub body_name: String,
-    /// Fields kept in the header; empty: all.
-    pub header: Vec<String>,
-    /// Fields kept in rows; empty: all.
-    pub body: Vec<String>,
-    /// Fields added up over equal rows.
-    pub body_sum: Vec<String>,
+/// `omissionRemedy`: a second reading with its own schedule and some fields of its own.
+#[derive(Debug, Clone)]
+pub struct Remedy {
+    /// Five-field cron.
+    pub crontab: String,
+    /// Fields that take the place of those of the same name.
+    pub request: Vec<Item>,
 }
 
 const KNOWN: &[&str] = &[
@@ -160,12 +93,7 @@ const KNOWN: &[&str] = &[
     "otherkey", "islist", "detailApi", "strict", "DownloadAttachment", "AttachmentFields", "downloadRequest",
     "downloadapi", "downStrategyId", "SourceStrategyId", "AttachmentFileName", "isUploadFile", "uploadAttachment",
     "uploadapi", "upload", "attachmentField", "filePathField", "requestParams", "otherRequestParams",
-    "responseParams", "otherResponseParams", "label", "describe", "title",
-];
-
-const ITEM_KEYS: &[&str] = &[
-    "field", "label", "type", "describe", "value", "parser", "mapping", "children", "parent", "parent_id", "id",
-    "is_required", "default", "name", "enum", "itemMapping", "物理建模", "表单建模", "列表建模",
+    "responseParams", "otherResponseParams", "flattenConfig", "label", "describe", "title",
 ];
 
 impl Metadata {
@@ -261,18 +189,38 @@ impl Metadata {
             .iter()
             .filter_map(|i| Some((i.field.to_ascii_lowercase(), i.value.as_ref()?.in_text())))
             .collect();
+        // Where the flat form is meant, generic documents say `flattenConfig` (dialect §2.8).
+        let flatten = map.get("flattenConfig").and_then(Value::as_object);
+        let flatten = flatten.and_then(|f| f.get("arrayFields").cloned());
         let other_value = |name: &str| -> Option<Value> {
             let at = other_request.iter().find(|i| i.field.eq_ignore_ascii_case(name))?;
             at.value.clone()
         };
-        let beat_flat = match map.get("beatFlat").cloned().or_else(|| other_value("beatFlat")) {
+        let beat_flat = match map.get("beatFlat").cloned().or_else(|| other_value("beatFlat")).or(flatten) {
             Some(Value::Array(a)) => a.iter().map(Value::in_text).collect(),
             Some(Value::String(s)) if !s.is_empty() => s.split(',').map(|x| x.trim().to_owned()).collect(),
             _ => Vec::new(),
         };
         let condition = Condition::compile(map.get("condition"), &mut problems);
         let format_response = Rule::list(map.get("formatResponse"), &mut problems);
-        let operation = operation(map.get("operation"));
+        let operation = Operation::compile(map.get("operation"));
+        let group_calculate = GroupCalculate::compile(map.get("groupCalculate"), &mut problems);
+        let omission_remedy = map.get("omissionRemedy").and_then(Value::as_object).map(|r| Remedy {
+            crontab: r.get("crontab").map(Value::in_text).unwrap_or_default(),
+            request: r.get("takeOverRequest").map_or_else(Vec::new, |t| {
+                items(t, "omissionRemedy.takeOverRequest", &mut problems)
+            }),
+        });
+        let callback = map.get("callBackStrategy").and_then(Value::as_object).and_then(|c| {
+            let plan = c.get("strategyId").map(Value::in_text).filter(|p| !p.is_empty())?;
+            let values = c.iter().filter(|(k, _)| *k != "strategyId");
+            Some((plan, values.map(|(k, v)| (k.to_owned(), Expr::compile(v))).collect()))
+        });
+        let cost_keys = other_response_items
+            .iter()
+            .find(|i| i.field.eq_ignore_ascii_case("cost_array_key"))
+            .and_then(|i| i.value.as_ref())
+            .map_or_else(Vec::new, |v| v.in_text().split(',').map(|k| k.trim().to_owned()).collect());
         let split_array = (side == Side::Source && operation.method.eq_ignore_ascii_case("splitArray"))
             .then(|| {
                 map.get("operation").and_then(Value::as_object).and_then(|o| o.get("arrayKey")).map(Value::in_text)
@@ -301,6 +249,10 @@ impl Metadata {
             beat_flat_base: map.get("beatFlatBase").and_then(|v| v.in_text().parse().ok()).unwrap_or(1),
             split_array,
             operation,
+            group_calculate,
+            omission_remedy,
+            callback,
+            cost_keys,
             raw: Value::Null,
         };
         (Metadata { raw, ..meta }, problems)
@@ -343,215 +295,66 @@ impl Metadata {
             && self.format_response.is_empty()
             && self.beat_flat.is_empty()
             && self.split_array.is_none()
+            && self.cost_keys.is_empty()
     }
-}
 
-fn operation(v: Option<&Value>) -> Operation {
-    let Some(map) = v.and_then(Value::as_object) else { return Operation::default() };
-    let text_of = |k: &str| map.get(k).map(Value::in_text).unwrap_or_default();
-    let names = |k: &str| -> Vec<String> {
-        match map.get(k) {
-            Some(Value::Array(a)) => a.iter().map(Value::in_text).collect(),
-            Some(Value::String(s)) => {
-                s.split(',').map(|x| x.trim().to_owned()).filter(|x| !x.is_empty()).collect()
+    /// The same document with the fields of `omissionRemedy` in place of its own (dialect §5.6); `None` without one.
+    pub fn remedied(&self) -> Option<Metadata> {
+        let remedy = self.omission_remedy.as_ref()?;
+        let mut meta = self.clone();
+        for item in &remedy.request {
+            match meta.request.iter_mut().find(|i| i.field == item.field) {
+                Some(place) => *place = item.clone(),
+                None => meta.request.push(item.clone()),
             }
-            _ => Vec::new(),
         }
-    };
-    Operation {
-        method: text_of("method"),
-        rows: text_of("rows").trim().parse().unwrap_or(1).max(1),
-        rows_key: text_of("rowsKey"),
-        fields: names("field"),
-        body_name: match text_of("bodyName") {
-            b if b.is_empty() => text_of("tableField"),
-            b => b,
-        },
-        header: names("header"),
-        body: names("body"),
-        body_sum: names("bodySum"),
+        Some(meta)
+    }
+
+    /// Where the document says that the records of a reply are: `DataKey`, else the first parameter of
+    /// `otherResponse` that is not about something else (dialect §5.2). The flag tells that it was `DataKey`.
+    pub fn list_path(&self) -> Option<(Path, bool)> {
+        if let Some(key) = self.reply_key("datakey").filter(|k| !k.trim().is_empty()) {
+            return Some((Path::with_slashes(key), true));
+        }
+        let other = ["statuskey", "statusvalue", "pagekey", "islist", "cost_array_key", "downloadattachment"];
+        let (_, first) = self.other_response.iter().find(|(k, v)| !other.contains(&k.as_str()) && !v.trim().is_empty())?;
+        Some((Path::with_slashes(first), false))
+    }
+
+    /// Whether a reply is a success by `StatusKey` and `StatusValue`, compared as text (dialect §6.6); `None` when the
+    /// document does not say.
+    pub fn reply_succeeded(&self, body: &[u8]) -> Option<bool> {
+        let key = self.reply_key("statuskey").filter(|k| !k.trim().is_empty())?;
+        let wanted = self.reply_key("statusvalue")?;
+        let found = crate::records::pick_text(body, &Path::with_slashes(key));
+        Some(found.as_deref().map(str::trim) == Some(wanted.trim()))
+    }
+
+    /// The document with the fields of a reply's element added to `response`, for `autoFillResponse`; `None` when
+    /// there is nothing new to learn. Data is never changed by it.
+    pub fn learn(&self, element: &Value) -> Option<Value> {
+        let (Some(raw), Some(fields)) = (self.raw.as_object(), element.as_object()) else { return None };
+        let mut list = raw.get("response").and_then(Value::as_array).unwrap_or(&[]).to_vec();
+        let before = list.len();
+        for (name, v) in fields.iter().filter(|(name, _)| self.response.iter().all(|i| i.field != *name)) {
+            let kind = match v {
+                Value::Number(n) if n.as_i64().is_some() => "int",
+                Value::Number(_) => "float",
+                Value::Bool(_) => "bool",
+                Value::Array(_) => "array",
+                Value::Object(_) => "object",
+                _ => "string",
+            };
+            let entry = [("field", name), ("label", name), ("type", kind), ("describe", "_autoFillResponse")];
+            list.push(Value::Object(entry.into_iter().map(|(k, v)| (k.to_owned(), Value::from(v))).collect()));
+        }
+        if list.len() == before {
+            return None;
+        }
+        let mut raw = raw.clone();
+        raw.insert("response", Value::Array(list));
+        Some(Value::Object(raw))
     }
 }
 
-/// Reads a list of items, or the generic layer's object form (dialect §2.8).
-fn items(v: &Value, at: &str, problems: &mut Vec<Problem>) -> Vec<Item> {
-    let list: Vec<(String, Value)> = match v {
-        Value::Null => return Vec::new(),
-        Value::Array(a) => a.iter().enumerate().map(|(i, v)| (format!("{at}[{i}]"), v.clone())).collect(),
-        Value::Object(map) => map
-            .iter()
-            .map(|(k, v)| {
-                let mut item = match v {
-                    Value::Object(m) if m.get("value").is_some() || m.get("type").is_some() => m.clone(),
-                    other => std::iter::once(("value".to_owned(), other.clone())).collect(),
-                };
-                item.insert("field", Value::from(k));
-                (format!("{at}.{k}"), Value::Object(item))
-            })
-            .collect(),
-        _ => {
-            problems.push(Problem::error(
-                "HL-2006",
-                at,
-                text!("`{at}` must be a list of items", "`{at}` 应为字段项的列表"),
-            ));
-            return Vec::new();
-        }
-    };
-    let mut out: Vec<Item> = Vec::new();
-    for (path, v) in list {
-        let Some(map) = v.as_object() else {
-            problems.push(Problem::error(
-                "HL-2007",
-                path,
-                text!("an item is an object with at least `field`", "字段项应为至少含 `field` 的对象"),
-            ));
-            continue;
-        };
-        let Some(item) = item(map, &path, problems) else { continue };
-        let parent = map.get("parent").map(Value::in_text).filter(|p| !p.is_empty() && *p != item.field);
-        place(&mut out, item, parent.as_deref());
-    }
-    // Of repeated fields the last wins, at its own place (corpus 097).
-    let mut kept: Vec<Item> = Vec::new();
-    for item in out {
-        if let Some(at) = kept.iter().position(|k| k.field == item.field) {
-            kept.remove(at);
-        }
-        kept.push(item);
-    }
-    kept
-}
-
-/// Puts an item below the container it names by `parent` or by a dotted field; otherwise at the end.
-fn place(out: &mut Vec<Item>, mut item: Item, parent: Option<&str>) {
-    if let Some(parent) = parent {
-        if let Some(container) = find(out, parent) {
-            if let Some(bare) = item.field.strip_prefix(&format!("{parent}.")) {
-                item.field = bare.to_owned();
-            }
-            container.children.push(item);
-            return;
-        }
-    } else if let Some((head, rest)) = item.field.split_once('.') {
-        let (head, rest) = (head.to_owned(), rest.to_owned());
-        if let Some(container) = out.iter_mut().find(|i| i.field == head && matches!(i.ty, Type::Array | Type::Object)) {
-            item.field = rest;
-            place(&mut container.children, item, None);
-            return;
-        }
-    }
-    out.push(item);
-}
-
-fn find<'a>(items: &'a mut [Item], name: &str) -> Option<&'a mut Item> {
-    for item in items {
-        if item.field == name && matches!(item.ty, Type::Array | Type::Object) {
-            return Some(item);
-        }
-        if let Some(found) = find(&mut item.children, name) {
-            return Some(found);
-        }
-    }
-    None
-}
-
-fn item(map: &Map, path: &str, problems: &mut Vec<Problem>) -> Option<Item> {
-    let text_of = |k: &str| map.get(k).map(Value::in_text).unwrap_or_default();
-    let field = text_of("field");
-    if field.is_empty() {
-        problems.push(Problem::error("HL-2008", format!("{path}.field"), text!("`field` is missing", "缺少 `field`")));
-        return None;
-    }
-    for (key, _) in map.iter() {
-        if !ITEM_KEYS.contains(&key)
-            && let Some(near) = crate::nearest(key, ITEM_KEYS.iter().copied())
-        {
-            problems.push(
-                Problem::warning("HL-2002", format!("{path}.{key}"), text!("unknown key `{key}`", "未知的键 `{key}`"))
-                    .hint(text!("did you mean `{near}`?", "是否为 `{near}`?")),
-            );
-        }
-    }
-    let word = text_of("type");
-    let ty = match word.to_ascii_lowercase().as_str() {
-        "" | "string" | "text" | "char" | "varchar" | "timestamp" | "long date" | "enum" | "select" | "file" => Type::Text,
-        "int" | "integer" | "long" | "bigint" | "smallint" | "tinyint" => Type::Int,
-        "float" | "number" | "double" | "decimal" | "money" => Type::Float,
-        "bool" | "boolean" => Type::Bool,
-        "datetime" => Type::DateTime,
-        "date" | "short date" => Type::Date,
-        "object" | "json" => Type::Object,
-        "array" | "list" => Type::Array,
-        _ => {
-            problems.push(Problem::warning(
-                "HL-2009",
-                format!("{path}.type"),
-                text!("unknown type `{word}`; taken as `string`", "未知的类型 `{word}`,按 `string` 处理"),
-            ));
-            Type::Text
-        }
-    };
-    let present = |k: &str| map.get(k).filter(|v| !v.is_null()).cloned();
-    let value = present("value");
-    let expr = value.as_ref().map(Expr::compile);
-    if let Some(e) = &expr {
-        problems.extend(e.problems(&format!("{path}.value")));
-    }
-    let default = present("default").map(|d| Expr::compile(&d));
-    let parser = present("parser").and_then(|p| Parser::compile(&p, map));
-    if let Some(p) = &parser {
-        problems.extend(p.problems(&format!("{path}.parser")));
-    }
-    let mapping = match map.get("mapping") {
-        Some(Value::Object(m)) => m.get("target").map(|t| {
-            let back = m.get("direction").is_some_and(|d| d.in_text().eq_ignore_ascii_case("reverse"));
-            (t.in_text(), back)
-        }),
-        _ => None,
-    };
-    // A `mapping` in text form is another spelling of the value (dialect §8, 36).
-    let (value, expr) = match (value, map.get("mapping")) {
-        (None, Some(Value::String(p))) if !p.is_empty() => {
-            let v = Value::String(format!("{{{{{p}}}}}"));
-            (Some(v.clone()), Some(Expr::compile(&v)))
-        }
-        (value, _) => (value, expr),
-    };
-    let children = match map.get("children") {
-        Some(c) => items(c, &format!("{path}.children"), problems),
-        None => Vec::new(),
-    };
-    Some(Item {
-        label: match text_of("label") {
-            l if l.is_empty() => field.clone(),
-            l => l,
-        },
-        field,
-        ty,
-        source: source_name(ty, value.as_ref()),
-        value,
-        expr,
-        default,
-        parser,
-        mapping,
-        children,
-        required: map.get("is_required").and_then(crate::mapping::to_bool).unwrap_or(false),
-        path: path.to_owned(),
-    })
-}
-
-/// The array or object that a container's value names, bare or in braces (rules C1, C2, C11).
-fn source_name(ty: Type, value: Option<&Value>) -> Option<Path> {
-    if !matches!(ty, Type::Array | Type::Object) {
-        return None;
-    }
-    let name = value?.as_str()?.trim().trim_start_matches('{').trim_end_matches('}').trim();
-    (!name.is_empty() && !name.contains(['{', '}', '|', ' '])).then(|| Path::new(name))
-}
-
-/// The path of an id or number: bare, or as a reference.
-pub(crate) fn key_path(s: &str) -> Path {
-    let bare = s.trim().trim_start_matches("{{").trim_end_matches("}}");
-    Path::new(bare.strip_prefix("response.").unwrap_or(bare))
-}

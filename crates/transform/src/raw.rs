@@ -105,6 +105,7 @@ pub(crate) fn unreadable(message: Text) -> RenderError {
 
 fn column(item: &Item, slots: &mut Vec<Path>) -> Column {
     let simple = item.children.is_empty()
+        && item.each.is_none()
         && item.ty != Type::Array
         && item.default.as_ref().is_none_or(crate::Expr::is_const);
     match item.expr.as_ref().map(|e| &e.0) {
@@ -131,7 +132,7 @@ fn members(item: &Item, out: &mut Vec<Path>) {
             }
         }
     };
-    for e in item.expr.iter().chain(&item.default) {
+    for e in item.expr.iter().chain(&item.default).chain(&item.each) {
         e.paths().into_iter().for_each(&mut add);
     }
     if let Some(name) = &item.source {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use sonic_rs::{JsonType, JsonValueTrait, LazyValue};
 
+use crate::metadata::Metadata;
 use crate::path::Path;
 use crate::{Number, Value};
 
@@ -127,16 +128,50 @@ fn to_value(v: &LazyValue) -> Option<Value> {
     })
 }
 
-/// Reads the named top-level members of an object into `out` (same order as `keys`); others are skipped.
-pub(crate) fn read_members(raw: &[u8], keys: &[&str], out: &mut [Value]) -> Result<(), ()> {
-    let json = std::str::from_utf8(raw).map_err(|_| ())?;
-    for member in sonic_rs::to_object_iter(json) {
-        let (key, value) = member.map_err(|_| ())?;
-        if let Some(i) = keys.iter().position(|k| **k == *key)
-            && let Some(slot) = out.get_mut(i)
-        {
-            *slot = to_value(&value).ok_or(())?;
-        }
+/// The records of a reply in the order of dialect §5.2: the connector's own rule, what the document says, the
+/// well-known places. `Ok(None)`: nothing was found where something was said to be.
+///
+/// # Errors
+/// A body that is no JSON; a scalar where records are expected.
+pub fn extract_list(body: &Bytes, rule: Option<&Path>, meta: &Metadata) -> Result<Option<Vec<Bytes>>, CutError> {
+    if let Some(path) = rule
+        && let Some(list) = split_list(body, path)?
+    {
+        return Ok(Some(list));
     }
-    Ok(())
+    let list = match meta.list_path() {
+        // What `DataKey` names is not guessed at elsewhere.
+        Some((path, true)) => split_list(body, &path),
+        Some((path, false)) => match split_list(body, &path) {
+            Ok(Some(list)) => Ok(Some(list)),
+            _ => find_list(body),
+        },
+        None => find_list(body),
+    }?;
+    if list.is_some() {
+        return Ok(list);
+    }
+    // A bare object that holds the key is the one record (token interfaces).
+    let bare = !matches!(meta.list_path(), Some((_, true))) && !meta.id.is_empty() && pick(body, &Path::new(&meta.id)).is_some();
+    Ok(bare.then(|| vec![body.clone()]))
+}
+
+/// An element that is a bare list of values, as an object: positions get the given names, dots become `_`
+/// (dialect §5.2). `None` when the element is no list.
+pub fn zip_names(element: &[u8], names: &[String]) -> Option<Bytes> {
+    let json = std::str::from_utf8(element).ok()?;
+    if json.trim_start().as_bytes().first() != Some(&b'[') {
+        return None;
+    }
+    let mut out = vec![b'{'];
+    for (item, name) in sonic_rs::to_array_iter(json).zip(names) {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        crate::value::write_string(&name.replace('.', "_"), &mut out);
+        out.push(b':');
+        out.extend_from_slice(item.ok()?.as_raw_str().as_bytes());
+    }
+    out.push(b'}');
+    Some(Bytes::from(out))
 }

@@ -4,9 +4,11 @@
 use bytes::Bytes;
 use chrono_tz::Tz;
 
-use crate::metadata::{Metadata, key_path};
+use crate::context::{Context, Scope};
+use crate::expr::Expr;
+use crate::metadata::Metadata;
 use crate::path::{self, Path};
-use crate::{Map, Text, Value, records, text};
+use crate::{Extractor, Map, Text, Value, text};
 
 /// What an element became.
 #[derive(Debug, Clone)]
@@ -27,31 +29,78 @@ pub struct Shaped {
 #[derive(Debug, Clone)]
 pub struct Shaping {
     meta: Metadata,
-    id: Path,
-    number: Path,
+    id: Key,
+    number: Key,
     tz: Tz,
-    simple: bool,
+    /// Reads id and number of elements that nothing filters or changes.
+    simple: Option<Extractor>,
+}
+
+/// Where a key comes from.
+#[derive(Debug, Clone)]
+enum Key {
+    Path(Path),
+    /// Several references, or text around one.
+    Template(Box<Expr>),
+}
+
+impl Key {
+    /// Reads `id` or `number`: a path, bare or in braces, or a template over the element (dialect §2.8).
+    fn compile(s: &str) -> Key {
+        let s = s.trim();
+        let bare = s.strip_prefix("{{").and_then(|r| r.strip_suffix("}}")).or_else(|| s.strip_prefix('{')?.strip_suffix('}'));
+        match bare {
+            _ if !s.contains('{') => Key::Path(Path::new(s)),
+            Some(path) if !path.contains(['{', '}', '|']) => {
+                let path = path.trim();
+                Key::Path(Path::new(path.strip_prefix("response.").unwrap_or(path)))
+            }
+            _ => Key::Template(Box::new(Expr::compile(&Value::String(s.replace("{{response.", "{{"))))),
+        }
+    }
+
+    fn read(&self, record: &Value, tz: Tz) -> Value {
+        match self {
+            Key::Path(p) => p.get(record).unwrap_or(Value::Null),
+            Key::Template(e) => {
+                let scope = Scope::new(Some(record));
+                let any = e.paths().into_iter().any(|p| p.get(record).is_some_and(|v| !v.is_blank()));
+                // Text around nothing is no key.
+                if any { e.eval(&Context::new(0, 0, tz), &scope, &mut Vec::new()).unwrap_or(Value::Null) } else { Value::Null }
+            }
+        }
+    }
+
+    fn name(&self, written: &str) -> String {
+        match self {
+            Key::Path(p) => p.as_str().to_owned(),
+            Key::Template(_) => written.to_owned(),
+        }
+    }
 }
 
 impl Shaping {
     /// Compiles. `tz` is the zone of times in records.
     pub fn compile(meta: &Metadata, tz: Tz) -> Shaping {
-        let id = key_path(&meta.id);
-        let number = key_path(&meta.number);
-        let simple = meta.stores_as_is() && id.segs().len() == 1 && number.segs().len() == 1;
+        let (id, number) = (Key::compile(&meta.id), Key::compile(&meta.number));
+        let simple = match (&id, &number) {
+            (Key::Path(id), Key::Path(number)) if meta.stores_as_is() => {
+                Some(Extractor::new(if id == number { vec![id.clone()] } else { vec![id.clone(), number.clone()] }))
+            }
+            _ => None,
+        };
         Shaping { meta: meta.clone(), id, number, tz, simple }
     }
 
     /// Shapes one element. `now` is in unix seconds (for relative formats).
     pub fn shape(&self, raw: &Bytes, now: i64, out: &mut Vec<Shaped>) {
-        if self.simple {
-            let keys = [self.id.as_str(), self.number.as_str()];
-            let mut found = [Value::Null, Value::Null];
-            if records::read_members(raw, &keys, &mut found).is_ok() {
-                let [id, number] = found;
-                // `position` finds the first of equal names: id and number may be the same field.
-                let number = if keys[0] == keys[1] { id.clone() } else { number };
-                out.push(self.keyed(raw.clone(), &id, &number));
+        if let Some(keys) = self.simple.as_ref().filter(|_| raw.trim_ascii_start().first() == Some(&b'{')) {
+            let mut found = Vec::with_capacity(2);
+            if keys.extract(raw, &mut found).is_ok() {
+                let mut found = found.into_iter().map(Option::unwrap_or_default);
+                let id = found.next().unwrap_or_default();
+                let number = found.next();
+                out.push(self.keyed(raw.clone(), &id, number.as_ref().unwrap_or(&id)));
                 return;
             }
         }
@@ -72,13 +121,14 @@ impl Shaping {
         for rule in &self.meta.format_response {
             rule.apply(&mut record, self.tz, now);
         }
-        let mut changed = !self.meta.format_response.is_empty();
+        gather_costs(&mut record, &self.meta.cost_keys);
+        let mut changed = !self.meta.format_response.is_empty() || !self.meta.cost_keys.is_empty();
         match self.meta.condition.apply(&mut record, self.tz) {
             Ok(rows_removed) => changed |= rows_removed,
             Err(rule) => {
                 let root = Value::Object(record);
-                let id = self.id.get(&root).unwrap_or(Value::Null);
-                let number = self.number.get(&root).unwrap_or(Value::Null);
+                let id = self.id.read(&root, self.tz);
+                let number = self.number.read(&root, self.tz);
                 let mut shaped = self.keyed(raw.clone(), &id, &number);
                 if shaped.rejected.is_none() {
                     shaped.filtered = Some(rule);
@@ -106,15 +156,15 @@ impl Shaping {
             return;
         }
         let root = Value::Object(record);
-        let id = self.id.get(&root).unwrap_or(Value::Null);
-        let number = self.number.get(&root).unwrap_or(Value::Null);
+        let id = self.id.read(&root, self.tz);
+        let number = self.number.read(&root, self.tz);
         let content = if changed { Bytes::from(root.to_json()) } else { raw.clone() };
         out.push(self.keyed(content, &id, &number));
     }
 
     fn push(&self, record: Value, suffix: Option<i64>, out: &mut Vec<Shaped>) {
-        let id = self.id.get(&record).unwrap_or(Value::Null);
-        let number = self.number.get(&record).unwrap_or(Value::Null);
+        let id = self.id.read(&record, self.tz);
+        let number = self.number.read(&record, self.tz);
         let mut shaped = self.keyed(Bytes::from(record.to_json()), &id, &number);
         if let (Some(id), Some(n)) = (&mut shaped.id, suffix) {
             id.push_str(&format!("-{n}"));
@@ -129,7 +179,7 @@ impl Shaping {
             Value::Bool(b) => Some(b.to_string()),
             _ => None,
         };
-        let field = self.id.as_str();
+        let field = self.id.name(&self.meta.id);
         let key = scalar(id);
         let rejected = match (&key, id) {
             (Some(_), _) => None,
@@ -145,6 +195,20 @@ impl Shaping {
         };
         Shaped { id: key, number: scalar(number), content, filtered: None, rejected }
     }
+}
+
+/// Puts the named members into one list of pairs, `_Fcost`; the members stay.
+fn gather_costs(record: &mut Map, keys: &[String]) {
+    if keys.is_empty() {
+        return;
+    }
+    let pairs = keys.iter().filter_map(|k| {
+        let value = record.get(k)?.clone();
+        let pair = [("key", Value::from(k.as_str())), ("value", value)];
+        Some(Value::Object(pair.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()))
+    });
+    let pairs = Value::Array(pairs.collect());
+    record.insert("_Fcost", pairs);
 }
 
 /// One record per element of an array: the header, and the element as an object under the array's name.
