@@ -1,1 +1,12 @@
-//! heliu: connect.
+//! Everything that speaks to outside systems: platform manifests, the HTTP engine, SQL and HTTP targets.
+//!
+//! It knows nothing of plans, runs or the ledger: an account waits for its budget and its token through ports.
+
+pub mod heliu;
+pub mod http;
+pub mod manifest;
+mod registry;
+pub mod sql;
+
+pub use http::Account;
+pub use registry::{Description, Ports, Registry};

@@ -4,6 +4,7 @@ pub mod budget;
 pub mod call;
 pub mod codes;
 pub mod config;
+pub mod connector;
 pub mod failure;
 pub mod ports;
 pub mod record;
@@ -15,6 +16,7 @@ pub mod walk;
 pub mod window;
 
 pub use call::{Call, CallKind};
+pub use connector::ConnectorSpec;
 pub use failure::{Class, Failure};
 pub use heliu_transform::{Lang, Problem, Severity, Text, text};
 pub use secret::Secret;

@@ -1,0 +1,379 @@
+//! All platforms by name: built in, or the user's own; and the building of sources and targets.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono_tz::Tz;
+use heliu_model::call::Exchange;
+use heliu_model::ports::{Budget, Clock, Source, Target, Tokens};
+use heliu_model::{CallKind, Call, ConnectorSpec, Failure, Problem, text};
+use heliu_transform::{Map, Metadata, Value};
+
+use crate::heliu::{NAMES, NoOp};
+use crate::http::{Account, Client, HttpSource, HttpTarget, Timeouts};
+use crate::manifest::Manifest;
+use crate::{http, sql};
+
+const BUILT_IN: &[(&str, &str)] = &[
+    ("platforms/jushuitan.toml", include_str!("../../../platforms/jushuitan.toml")),
+    ("platforms/http.toml", include_str!("../../../platforms/http.toml")),
+];
+
+/// Names of the ledger's own platform.
+const HELIU: &[&str] = &["heliu", "qeasy", "轻易云", "轻易云集成平台"];
+
+/// What outside calls need from the rest of the program.
+#[derive(Clone)]
+pub struct Ports {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Durable tokens.
+    pub tokens: Arc<dyn Tokens>,
+    /// Shared budgets.
+    pub budget: Arc<dyn Budget>,
+    /// Who this process is, for intents.
+    pub owner: String,
+}
+
+/// What `heliu platforms` shows of a platform.
+#[derive(Debug, Clone)]
+pub struct Description {
+    /// Name.
+    pub name: String,
+    /// Other names.
+    pub aliases: Vec<String>,
+    /// What it is: English, 中文.
+    pub title: (String, String),
+    /// Credentials: name, English, 中文, required, secret.
+    pub credentials: Vec<(String, String, String, bool, bool)>,
+    /// APIs: path, English, 中文.
+    pub apis: Vec<(String, String, String)>,
+    /// `built-in`, or the user's file.
+    pub origin: String,
+}
+
+/// All platforms.
+pub struct Registry {
+    manifests: Vec<(Arc<Manifest>, String)>,
+    accounts: Mutex<HashMap<String, Arc<Account>>>,
+    client: Client,
+}
+
+impl Registry {
+    /// The built-in platforms and the user's own (file name and TOML text); one with a built-in's name replaces it.
+    ///
+    /// # Errors
+    /// Every manifest that cannot be used.
+    pub fn new(own: &[(String, String)]) -> Result<Registry, Vec<Failure>> {
+        let mut manifests: Vec<(Arc<Manifest>, String)> = Vec::new();
+        let mut failures = Vec::new();
+        let all = BUILT_IN
+            .iter()
+            .map(|(f, s)| ((*f).to_owned(), (*s).to_owned(), "built-in".to_owned()))
+            .chain(own.iter().map(|(f, s)| (f.clone(), s.clone(), f.clone())));
+        for (file, source, origin) in all {
+            match Manifest::parse(&source, &file) {
+                Ok(m) => {
+                    manifests.retain(|(old, _)| old.name != m.name);
+                    manifests.push((m, origin));
+                }
+                Err(f) => failures.push(f),
+            }
+        }
+        let client = match Client::new(Timeouts::default()) {
+            Ok(client) => client,
+            Err(f) => {
+                failures.push(f);
+                return Err(failures);
+            }
+        };
+        if !failures.is_empty() {
+            return Err(failures);
+        }
+        Ok(Registry { manifests, accounts: Mutex::new(HashMap::new()), client })
+    }
+
+    /// All platforms, SQL databases and the ledger among them.
+    pub fn describe(&self) -> Vec<Description> {
+        let mut out: Vec<Description> = self
+            .manifests
+            .iter()
+            .map(|(m, origin)| Description {
+                name: m.name.clone(),
+                aliases: m.aliases.clone(),
+                title: (m.title.en.clone(), m.title.zh.clone()),
+                credentials: m
+                    .credentials
+                    .iter()
+                    .map(|c| (c.name.clone(), c.title.en.clone(), c.title.zh.clone(), c.required, c.secret))
+                    .collect(),
+                apis: m.apis.iter().map(|a| (a.path.clone(), a.title.en.clone(), a.title.zh.clone())).collect(),
+                origin: origin.clone(),
+            })
+            .collect();
+        let fixed = |name: &str, aliases: &[&str], en: &str, zh: &str, apis: &[(&str, &str, &str)]| Description {
+            name: name.into(),
+            aliases: aliases.iter().map(|a| (*a).to_owned()).collect(),
+            title: (en.into(), zh.into()),
+            credentials: Vec::new(),
+            apis: apis.iter().map(|(p, e, z)| ((*p).to_owned(), (*e).to_owned(), (*z).to_owned())).collect(),
+            origin: "built-in".into(),
+        };
+        let sql_apis = [
+            ("batchexecute", "write rows in multi-row statements", "批量执行"),
+            ("execute", "one statement per record, with :name parameters", "执行操作"),
+            ("select", "read rows", "SELECT 语句"),
+        ];
+        out.push(fixed("mysql", &["mariadb"], "MySQL and MariaDB", "MySQL 与 MariaDB", &sql_apis));
+        out.push(fixed("sqlite", &[], "SQLite file", "SQLite 文件", &sql_apis));
+        out.push(fixed(
+            "heliu",
+            HELIU.get(1..).unwrap_or(&[]),
+            "this ledger",
+            "本台账",
+            &[("写入空操作", "no-op write", "写入空操作"), ("空操作", "no-op write", "空操作")],
+        ));
+        out.sort_by(|a, b| a.name.cmp(&b.name));
+        out
+    }
+
+    /// Names and aliases of all platforms, for the nearest one.
+    pub fn names(&self) -> Vec<String> {
+        self.describe().into_iter().flat_map(|d| std::iter::once(d.name).chain(d.aliases)).collect()
+    }
+
+    /// The canonical name of a platform.
+    ///
+    /// # Errors
+    /// Unknown, with the nearest name.
+    pub fn canonical(&self, name: &str) -> Result<String, Problem> {
+        if let Some((m, _)) = self.manifests.iter().find(|(m, _)| m.answers_to(name)) {
+            return Ok(m.name.clone());
+        }
+        if let Some(d) = self
+            .describe()
+            .into_iter()
+            .find(|d| d.name.eq_ignore_ascii_case(name) || d.aliases.iter().any(|a| a.eq_ignore_ascii_case(name)))
+        {
+            return Ok(d.name);
+        }
+        let names = self.names();
+        let known = self.describe().into_iter().map(|d| d.name).collect::<Vec<_>>().join(", ");
+        let hint = match heliu_transform::nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => text!("did you mean `{near}`? known are {known}", "是否为 `{near}`?已知的有 {known}"),
+            None => text!("known are {known}", "已知的有 {known}"),
+        };
+        let name = name.to_owned();
+        Err(Problem::error("HL-1033", "platform", text!("unknown platform `{name}`", "未知的平台 `{name}`")).hint(hint))
+    }
+
+    /// A manifest by name or alias.
+    pub fn manifest(&self, name: &str) -> Option<Arc<Manifest>> {
+        self.manifests.iter().find(|(m, _)| m.answers_to(name)).map(|(m, _)| m.clone())
+    }
+
+    /// The zone of a connector's times: its own, or the platform's.
+    pub fn timezone(&self, spec: &ConnectorSpec) -> Tz {
+        spec.timezone
+            .or_else(|| self.manifest(&spec.platform).map(|m| m.timezone))
+            .unwrap_or(chrono_tz::Asia::Shanghai)
+    }
+
+    /// The account of a connector; one per process, so that tokens and budgets are shared.
+    ///
+    /// # Errors
+    /// What is missing in the connector.
+    pub fn account(&self, spec: &ConnectorSpec, ports: &Ports) -> Result<Arc<Account>, Vec<Problem>> {
+        let manifest = self
+            .manifest(&spec.platform)
+            .ok_or_else(|| vec![Problem::error("HL-1033", "platform", text!("unknown platform", "未知的平台"))])?;
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(a) = accounts.get(&spec.name) {
+            return Ok(a.clone());
+        }
+        let ports = http::Ports {
+            clock: ports.clock.clone(),
+            tokens: ports.tokens.clone(),
+            budget: ports.budget.clone(),
+            owner: ports.owner.clone(),
+            client: self.client.clone(),
+        };
+        let account = Arc::new(Account::new(manifest, spec, ports)?);
+        accounts.insert(spec.name.clone(), account.clone());
+        Ok(account)
+    }
+
+    /// A source.
+    ///
+    /// # Errors
+    /// Every problem of connector and document.
+    pub async fn build_source(
+        &self,
+        spec: &ConnectorSpec,
+        meta: &Metadata,
+        tz: Tz,
+        ports: &Ports,
+    ) -> Result<Arc<dyn Source>, Vec<Problem>> {
+        match self.canonical(&spec.platform).map_err(|p| vec![p])?.as_str() {
+            name @ ("mysql" | "sqlite") => sql::build_source(name, spec, meta, tz, ports).await,
+            "heliu" => Err(vec![Problem::error(
+                "HL-1034",
+                "api",
+                text!(
+                    "this ledger cannot be read as a source yet; use a lookup (`_findCollection`) for its records",
+                    "暂不支持把本台账作为来源读取;请用联查(`_findCollection`)引用其数据"
+                ),
+            )]),
+            _ => {
+                let account = self.account(spec, ports)?;
+                Ok(Arc::new(HttpSource::new(account, meta, tz)?))
+            }
+        }
+    }
+
+    /// A target. `batch`: rows of one statement at most.
+    ///
+    /// # Errors
+    /// Every problem of connector and document.
+    pub async fn build_target(
+        &self,
+        spec: &ConnectorSpec,
+        meta: &Metadata,
+        tz: Tz,
+        batch: usize,
+        ports: &Ports,
+    ) -> Result<Arc<dyn Target>, Vec<Problem>> {
+        match self.canonical(&spec.platform).map_err(|p| vec![p])?.as_str() {
+            name @ ("mysql" | "sqlite") => sql::build_target(name, spec, meta, tz, batch, ports).await,
+            "heliu" if NAMES.contains(&meta.api.as_str()) => Ok(Arc::new(NoOp::default())),
+            "heliu" => {
+                let api = meta.api.clone();
+                Err(vec![
+                    Problem::error(
+                        "HL-1034",
+                        "api",
+                        text!("this ledger has no interface `{api}`", "本台账没有接口 `{api}`"),
+                    )
+                    .hint(text!("use `写入空操作` or `空操作`", "可用 `写入空操作` 或 `空操作`")),
+                ])
+            }
+            _ => {
+                let account = self.account(spec, ports)?;
+                Ok(Arc::new(HttpTarget::new(account, meta)))
+            }
+        }
+    }
+
+    /// Findings about a document on this platform that need no connection.
+    pub fn check(&self, spec: &ConnectorSpec, meta: &Metadata, source: bool) -> Vec<Problem> {
+        match self.canonical(&spec.platform) {
+            Err(p) => vec![p],
+            Ok(name) if name == "mysql" || name == "sqlite" => sql::check(&name, meta, source),
+            Ok(name) if name == "heliu" => Vec::new(),
+            Ok(_) => self.check_http(spec, meta, source),
+        }
+    }
+
+    fn check_http(&self, spec: &ConnectorSpec, meta: &Metadata, source: bool) -> Vec<Problem> {
+        let mut out = Vec::new();
+        let Some(manifest) = self.manifest(&spec.platform) else { return out };
+        let (path, api) = manifest.api(&meta.api);
+        let Some(api) = api else {
+            if !manifest.apis.is_empty() {
+                let paths: Vec<&str> = manifest.apis.iter().map(|a| a.path.as_str()).collect();
+                let near = heliu_transform::nearest(&path, paths.iter().copied());
+                let platform = &manifest.name;
+                let hint = match near {
+                    Some(near) => text!("did you mean `{near}`?", "是否为 `{near}`?"),
+                    None => text!("`heliu platforms {platform}` lists the ones it knows", "`heliu platforms {platform}` 会列出已知的接口"),
+                };
+                out.push(
+                    Problem::warning(
+                        "HL-1035",
+                        "api",
+                        text!("`{path}` is not in the catalogue of `{platform}`; it is called as written", "`{path}` 不在 `{platform}` 的接口目录中,将按原样调用"),
+                    )
+                    .hint(hint),
+                );
+            }
+            return out;
+        };
+        if source
+            && let (Some(asked), Some(most)) = (meta.page_size, api.max_page_size)
+            && asked > most
+        {
+            out.push(
+                Problem::warning(
+                    "HL-1036",
+                    "pagination.pageSize",
+                    text!("{asked} rows a page are more than this interface gives ({most})", "每页 {asked} 行超过该接口的上限({most})"),
+                )
+                .hint(text!("a run asks for {most}; the window's end does not depend on it", "运行时按 {most} 请求;是否读完不受影响")),
+            );
+        }
+        if source
+            && let Some(unique) = &api.id
+            && !meta.id.is_empty()
+            && meta.id != *unique
+            && api.path == "/open/orders/out/simple/query"
+        {
+            let id = meta.id.clone();
+            out.push(
+                Problem::warning(
+                    "HL-1037",
+                    "id",
+                    text!("`{id}` is not unique here: one order can have several outbound documents", "`{id}` 在此接口中不唯一:一个订单可能有多张出库单"),
+                )
+                .hint(text!("use `{unique}` as `id`", "请使用 `{unique}` 作为 `id`")),
+            );
+        }
+        out
+    }
+
+    /// Signs and sends the platform's cheapest call. The answer says what worked.
+    pub async fn test_connection(&self, spec: &ConnectorSpec, ports: &Ports) -> Exchange<heliu_model::Text> {
+        let failed = |p: Vec<Problem>| Exchange {
+            calls: Vec::<Call>::new(),
+            result: Err(p.into_iter().next().map_or_else(
+                || Failure::config("HL-1030", text!("the connector cannot be used", "连接器无法使用")),
+                Failure::from,
+            )),
+        };
+        let name = match self.canonical(&spec.platform) {
+            Ok(name) => name,
+            Err(p) => return failed(vec![p]),
+        };
+        match name.as_str() {
+            "mysql" | "sqlite" => {
+                Exchange { calls: Vec::new(), result: sql::test_connection(&name, spec).await }
+            }
+            "heliu" => Exchange {
+                calls: Vec::new(),
+                result: Ok(text!("this ledger needs no connection", "本台账无需连接")),
+            },
+            _ => {
+                let account = match self.account(spec, ports) {
+                    Ok(a) => a,
+                    Err(p) => return failed(p),
+                };
+                account.test(CallKind::Test).await
+            }
+        }
+    }
+}
+
+/// TOML parameters as dialect values.
+pub(crate) fn params_of(test: &crate::manifest::TestForm) -> Map {
+    test.params
+        .iter()
+        .map(|(k, v)| {
+            let value = match v {
+                toml::Value::Integer(n) => Value::from(*n),
+                toml::Value::Boolean(b) => Value::from(*b),
+                toml::Value::String(s) => Value::from(s.as_str()),
+                other => Value::from(other.to_string()),
+            };
+            (k.clone(), value)
+        })
+        .collect()
+}
