@@ -10,6 +10,7 @@ pub mod ports;
 pub mod record;
 pub mod retry;
 pub mod run;
+pub mod schedule;
 pub mod secret;
 pub mod time;
 pub mod walk;
