@@ -32,6 +32,16 @@ struct Served {
     rows: usize,
 }
 
+/// Faults that a call meets.
+struct Omen {
+    /// In place of the answer, before any effect.
+    instead: Option<Fault>,
+    /// To the answer, after the effect.
+    after: Option<Fault>,
+    is_gzip: bool,
+    is_plain: bool,
+}
+
 const UPLOAD: &str = "/open/jushuitan/orders/upload";
 const PATHS: [&str; 10] = [
     "/openWeb/auth/getInitToken",
@@ -57,14 +67,15 @@ impl Jushuitan {
         }
         let form = Form::decode(call.body);
         entry.params = form.as_ref().map(|f| f.0.clone()).unwrap_or_default();
-        let struck = {
+        let omen = {
             let mut state = self.state();
             if form.as_ref().and_then(|f| f.get("app_key")) == Some(&self.options.credentials.app_key) {
                 state.rate.note(self.clock.millis());
             }
-            self.strike_before(&mut state, call.path, &mut entry)
+            self.strike(&mut state, call.path, &mut entry)
         };
-        if let Some(fault) = struck {
+        if let Some(fault) = omen.instead {
+            name(&mut entry, fault);
             return (instead(fault, &mut entry), entry);
         }
         let served = match form {
@@ -81,12 +92,13 @@ impl Jushuitan {
                 Answer::json(envelope(&served.data, request))
             }
         };
-        self.strike_after(&mut state, call, &mut answer, &mut entry);
+        drop(state);
+        self.fulfil(&omen, call, &mut answer, &mut entry);
         (answer, entry)
     }
 
-    /// Faults that come before the call has any effect; tokens and storms change state on the way.
-    fn strike_before(&self, state: &mut State, path: &str, entry: &mut Entry) -> Option<Fault> {
+    /// What will go wrong with the call that just arrived; tokens expire and storms begin at once.
+    fn strike(&self, state: &mut State, path: &str, entry: &mut Entry) -> Omen {
         if state.armed.strikes(path, Fault::TokenExpiry) {
             state.tokens.expire_access(self.clock.millis());
             name(entry, Fault::TokenExpiry);
@@ -95,23 +107,29 @@ impl Jushuitan {
             state.storm_left = self.options.storm_length;
             name(entry, Fault::Storm);
         }
-        let fault = state.armed.strike(path, |f| {
-            matches!(
-                f,
-                Fault::Http500
-                    | Fault::Http502
-                    | Fault::Http503
-                    | Fault::Http429
-                    | Fault::Html
-                    | Fault::Empty
-                    | Fault::Error
-                    | Fault::Code(_)
-                    | Fault::Hang
-                    | Fault::ResetBefore
-            )
-        })?;
-        name(entry, fault);
-        Some(fault)
+        // All are counted when the call arrives, so that `@3` means the third call whatever the others do.
+        Omen {
+            instead: state.armed.strike(path, |f| {
+                matches!(
+                    f,
+                    Fault::Http500
+                        | Fault::Http502
+                        | Fault::Http503
+                        | Fault::Http429
+                        | Fault::Html
+                        | Fault::Empty
+                        | Fault::Error
+                        | Fault::Code(_)
+                        | Fault::Hang
+                        | Fault::ResetBefore
+                )
+            }),
+            after: state
+                .armed
+                .strike(path, |f| matches!(f, Fault::Http504 | Fault::Slow | Fault::ResetAfter | Fault::Cut)),
+            is_gzip: state.armed.strikes(path, Fault::Gzip),
+            is_plain: state.armed.strikes(path, Fault::Plain),
+        }
     }
 
     fn serve(&self, call: &Call<'_>, form: &Form, entry: &mut Entry) -> Result<Served, Refusal> {
@@ -263,19 +281,16 @@ impl Jushuitan {
     }
 
     /// Faults that come once the call has had its effect.
-    fn strike_after(&self, state: &mut State, call: &Call<'_>, answer: &mut Answer, entry: &mut Entry) {
-        if state.armed.strikes(call.path, Fault::Gzip) && call.accepts_gzip {
+    fn fulfil(&self, omen: &Omen, call: &Call<'_>, answer: &mut Answer, entry: &mut Entry) {
+        if omen.is_gzip && call.accepts_gzip {
             answer.is_gzip = true;
             name(entry, Fault::Gzip);
         }
-        if state.armed.strikes(call.path, Fault::Plain) {
+        if omen.is_plain {
             answer.content_type = "text/plain";
             name(entry, Fault::Plain);
         }
-        let fault = state.armed.strike(call.path, |f| {
-            matches!(f, Fault::Http504 | Fault::Slow | Fault::ResetAfter | Fault::Cut)
-        });
-        let Some(fault) = fault else { return };
+        let Some(fault) = omen.after else { return };
         name(entry, fault);
         match fault {
             Fault::Slow => answer.delivery = Delivery::Late(self.options.slow),
