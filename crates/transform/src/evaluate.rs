@@ -41,11 +41,13 @@ pub struct EvaluateError {
     pub message: Text,
     /// JSON path, or empty.
     pub path: String,
+    /// Character position in the expression, where it is known.
+    pub position: Option<usize>,
 }
 
 impl From<mapping::RenderError> for EvaluateError {
     fn from(e: mapping::RenderError) -> Self {
-        EvaluateError { code: e.code, message: e.message, path: e.path }
+        EvaluateError { code: e.code, message: e.message, path: e.path, position: e.position }
     }
 }
 
@@ -72,6 +74,7 @@ pub fn evaluate(request: &EvalRequest) -> Result<(Value, Vec<Text>), EvaluateErr
                     "`{row}` 不是该数据的行;请写成 `路径:n`(n 从 0 开始),例如 `items:0`"
                 ),
                 path: "row".into(),
+                position: None,
             };
             let (path, n) = row.rsplit_once(':').ok_or_else(|| bad(row))?;
             let n: usize = n.trim().parse().map_err(|_| bad(row))?;
@@ -114,7 +117,7 @@ pub fn render(request: &RenderRequest) -> Result<(Value, Vec<Text>), EvaluateErr
     let side = if request.records.is_empty() { Side::Source } else { Side::Target };
     let (meta, problems) = Metadata::from_value(request.metadata.clone(), side);
     if let Some(p) = problems.into_iter().find(|p: &Problem| p.severity == Severity::Error && fatal(&p.code)) {
-        return Err(EvaluateError { code: p.code, message: p.message, path: p.path });
+        return Err(EvaluateError { code: p.code, message: p.message, path: p.path, position: None });
     }
     let page_size = request.page_size.or(meta.page_size.map(i64::from)).unwrap_or(100);
     let ctx = Context {

@@ -3,7 +3,7 @@
 //! Data is never parsed as an expression (rule G10).
 
 use crate::context::{Builtin, Context, Scope};
-use crate::function::{FnEnv, Function, Piece};
+use crate::function::{FnEnv, Function, Piece, is_aggregate};
 use crate::lookup::{Find, Mongo};
 use crate::path::Path;
 use crate::pipes::Pipe;
@@ -456,51 +456,94 @@ fn read_args(s: &str) -> Option<(Vec<String>, usize)> {
 
 /// `_function`: references and nested lookups become pieces, the rest is SQL.
 fn compile_function(source: &str, body: &str) -> SqlFn {
-    let mut pieces: Vec<Piece> = Vec::new();
+    let mut pieces: Vec<(usize, Piece)> = Vec::new();
+    // Characters of the source that lie behind, and where the piece under way began.
+    let mut at = source.chars().count() - body.chars().count();
+    let mut begin = at;
     let mut binds: Vec<Bind> = Vec::new();
     let mut sql = String::new();
+    let mut nesting = Nesting::default();
     let mut rest = body;
-    let mut add = |bind: Bind, sql: &mut String, pieces: &mut Vec<Piece>| {
+    let mut add = |bind: Bind, begin: usize, here: usize, sql: &mut String, pieces: &mut Vec<(usize, Piece)>| {
         if !sql.is_empty() {
-            pieces.push(Piece::Sql(std::mem::take(sql)));
+            pieces.push((begin, Piece::Sql(std::mem::take(sql))));
         }
-        pieces.push(Piece::Ref(binds.len()));
+        pieces.push((here, Piece::Ref(binds.len())));
         binds.push(bind);
     };
     while let Some(c) = rest.chars().next() {
         if c == '{'
             && let Some((r, used)) = read_reference(rest)
         {
-            let whole_array = in_aggregate(&sql);
-            add(Bind::Ref(r, whole_array), &mut sql, &mut pieces);
+            add(Bind::Ref(r, nesting.in_aggregate()), begin, at, &mut sql, &mut pieces);
+            nesting.word.clear();
+            at += rest.get(..used).map_or(0, |u| u.chars().count());
             rest = rest.get(used..).unwrap_or("");
+            begin = at;
             continue;
         }
         if c == '_'
             && let Some((bind, used)) = nested_lookup(rest)
         {
-            add(bind, &mut sql, &mut pieces);
+            add(bind, begin, at, &mut sql, &mut pieces);
+            at += rest.get(..used).map_or(0, |u| u.chars().count());
             rest = rest.get(used..).unwrap_or("");
+            begin = at;
             continue;
         }
         sql.push(c);
+        nesting.step(c);
+        at += 1;
         rest = rest.get(c.len_utf8()..).unwrap_or("");
     }
     if !sql.is_empty() {
-        pieces.push(Piece::Sql(sql));
+        pieces.push((begin, Piece::Sql(sql)));
     }
     let compiled = Function::compile(&pieces)
         .map_err(|e| EvalError { code: e.code.into(), message: e.message, position: e.position });
     SqlFn { source: source.to_owned(), compiled, binds }
 }
 
-/// True when the SQL so far ends with `SUM(` or another aggregate: the reference is its whole argument.
-fn in_aggregate(sql: &str) -> bool {
-    let t = sql.trim_end();
-    let Some(t) = t.strip_suffix('(') else { return false };
-    let word: String = t.trim_end().chars().rev().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    let word: String = word.chars().rev().collect::<String>().to_ascii_uppercase();
-    matches!(word.as_str(), "SUM" | "AVG" | "MAX" | "MIN" | "COUNT" | "GROUP_CONCAT")
+/// Follows the parentheses of SQL text, to know whether a reference stands inside an aggregate (rule Fn7).
+#[derive(Default)]
+struct Nesting {
+    open: Vec<bool>,
+    word: String,
+    /// The word has ended; a parenthesis may still follow.
+    ended: bool,
+    quote: Option<char>,
+}
+
+impl Nesting {
+    fn step(&mut self, c: char) {
+        match (self.quote, c) {
+            (Some(q), c) if c == q => self.quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"' | '`') => self.quote = Some(c),
+            (None, c) if c.is_whitespace() => self.ended = true,
+            (None, c) if c.is_alphanumeric() || c == '_' => {
+                if std::mem::take(&mut self.ended) {
+                    self.word.clear();
+                }
+                self.word.push(c);
+            }
+            (None, c) => {
+                match c {
+                    '(' | '\u{ff08}' => self.open.push(is_aggregate(&self.word)),
+                    ')' | '\u{ff09}' => {
+                        self.open.pop();
+                    }
+                    _ => {}
+                }
+                self.word.clear();
+                self.ended = false;
+            }
+        }
+    }
+
+    fn in_aggregate(&self) -> bool {
+        self.open.contains(&true)
+    }
 }
 
 /// A lookup nested in SQL: to its `_endFind`, or leniently to the first `,` or `)` at depth 0 (rule L11).

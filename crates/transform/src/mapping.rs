@@ -35,6 +35,8 @@ pub struct RenderError {
     pub field: String,
     /// The sentence.
     pub message: Text,
+    /// Character position in the item's expression, where it is known.
+    pub position: Option<usize>,
 }
 
 /// Boolean words (dialect §3.6).
@@ -161,6 +163,7 @@ impl Request {
                 let name = name.to_owned();
                 return Err(RenderError {
                     code: "HL-2211".into(),
+                    position: None,
                     path: "api".into(),
                     field: name.clone(),
                     message: text!(
@@ -207,7 +210,7 @@ fn object<'a>(
 }
 
 fn error(item: &Item, e: EvalError) -> RenderError {
-    RenderError { code: e.code, path: item.path.clone(), field: item.field.clone(), message: e.message }
+    RenderError { code: e.code, path: item.path.clone(), field: item.field.clone(), message: e.message, position: e.position }
 }
 
 /// One item's value; `None` when it is left out.
@@ -270,6 +273,7 @@ pub(crate) fn finish(
         let field = item.field.clone();
         return Err(RenderError {
             code: "HL-2212".into(),
+        position: None,
             path: item.path.clone(),
             message: text!("`{field}` is required and has no value", "`{field}` 为必填,但没有取值"),
             field,
@@ -309,6 +313,7 @@ fn exchange(
             let (field, shown) = (item.field.clone(), v.in_text().chars().take(60).collect::<String>());
             Err(RenderError {
                 code: "HL-2215".into(),
+        position: None,
                 path: item.path.clone(),
                 message: text!("`{field}` is `{shown}`, which its value map does not hold", "`{field}` 的值 `{shown}` 不在映射表中"),
                 field,
@@ -320,6 +325,7 @@ fn exchange(
 fn cast(item: &Item, v: Value, ctx: &Context) -> Result<Option<Value>, RenderError> {
     let wrong = |kind: Text| RenderError {
         code: "HL-2213".into(),
+        position: None,
         path: item.path.clone(),
         field: item.field.clone(),
         message: kind,

@@ -100,7 +100,7 @@ impl RawPlan {
 
 /// A record whose content is not JSON.
 pub(crate) fn unreadable(message: Text) -> RenderError {
-    RenderError { code: "HL-2210".into(), path: String::new(), field: String::new(), message }
+    RenderError { code: "HL-2210".into(), path: String::new(), field: String::new(), message, position: None }
 }
 
 fn column(item: &Item, slots: &mut Vec<Path>) -> Column {

@@ -155,6 +155,40 @@ pub(super) fn lookup(name: &str) -> Option<usize> {
     FUNCTIONS.iter().position(|f| f.0 == name)
 }
 
+impl Node {
+    /// The references below this node.
+    pub fn refs(&self, out: &mut Vec<usize>) {
+        match self {
+            Node::Const(_) => {}
+            Node::Ref(n) => out.push(*n),
+            Node::Template(segs) => out.extend(segs.iter().filter_map(|s| match s {
+                Seg::Ref(n) => Some(*n),
+                Seg::Text(_) => None,
+            })),
+            Node::Neg(x) | Node::Not(x) | Node::BitNot(x) | Node::IsNull(x, _) | Node::IsTruth(x, ..) | Node::Cast(x, _) => {
+                x.refs(out);
+            }
+            Node::Binary(_, a, b) | Node::Like(a, b, ..) | Node::Regexp(a, b, _) | Node::Shift(a, b, ..) => {
+                a.refs(out);
+                b.refs(out);
+            }
+            Node::Between(a, b, c, _) => [a, b, c].into_iter().for_each(|x| x.refs(out)),
+            Node::In(x, items, _) => {
+                x.refs(out);
+                items.iter().for_each(|i| i.refs(out));
+            }
+            Node::Case(subject, whens, otherwise) => {
+                subject.iter().chain(otherwise).for_each(|x| x.refs(out));
+                whens.iter().for_each(|(w, t)| {
+                    w.refs(out);
+                    t.refs(out);
+                });
+            }
+            Node::Call(_, args, _) | Node::UnitCall(_, _, args) => args.iter().for_each(|a| a.refs(out)),
+        }
+    }
+}
+
 /// Parses SQL text into a tree.
 pub(super) fn parse(sql: &str) -> Result<Node, FnError> {
     if sql.trim().is_empty() {

@@ -16,16 +16,59 @@ pub(super) const MAX_TEXT: usize = 4 * 1024 * 1024;
 pub(super) struct Ctx<'a> {
     pub env: &'a FnEnv,
     pub bind: &'a mut dyn FnMut(usize) -> Value,
+    /// Inside an aggregate over a formula: the lists of its references, and the row that is being evaluated.
+    pub rows: Option<(Vec<(usize, Value)>, usize)>,
 }
 
 /// Arguments of a function, evaluated.
 pub(super) type Args = Vec<Sv>;
 
+/// Most rows over which a formula is evaluated inside an aggregate.
+const MAX_ROWS: usize = 100_000;
+
 impl Ctx<'_> {
+    /// The value of a reference: its row's inside an aggregate over a formula.
+    fn bound(&mut self, n: usize) -> Value {
+        match &self.rows {
+            Some((lists, row)) => match lists.iter().find(|(r, _)| *r == n) {
+                Some((_, Value::Array(list))) => list.get(*row).cloned().unwrap_or(Value::Null),
+                Some((_, v)) => v.clone(),
+                None => Value::Null,
+            },
+            None => (self.bind)(n),
+        }
+    }
+
+    /// The values of an aggregate's argument: a reference's own list, a formula's results row by row.
+    fn gathered(&mut self, node: &Node) -> Result<Sv, FnError> {
+        if matches!(node, Node::Ref(_)) || self.rows.is_some() {
+            return self.eval(node);
+        }
+        let mut refs = Vec::new();
+        node.refs(&mut refs);
+        let lists: Vec<(usize, Value)> = refs.into_iter().map(|n| (n, (self.bind)(n))).collect();
+        let count = lists.iter().filter_map(|(_, v)| v.as_array()).map(<[Value]>::len).max();
+        let Some(count) = count else { return self.eval(node) };
+        self.rows = Some((lists, 0));
+        let mut out = Vec::with_capacity(count.min(MAX_ROWS));
+        for i in 0..count.min(MAX_ROWS) {
+            if let Some((_, row)) = &mut self.rows {
+                *row = i;
+            }
+            let v = self.eval(node);
+            if v.is_err() {
+                self.rows = None;
+            }
+            out.push(v?);
+        }
+        self.rows = None;
+        Ok(Sv::List(out))
+    }
+
     pub fn eval(&mut self, node: &Node) -> Result<Sv, FnError> {
         Ok(match node {
             Node::Const(v) => v.clone(),
-            Node::Ref(n) => bind_bare(&(self.bind)(*n)),
+            Node::Ref(n) => bind_bare(&self.bound(*n)),
             Node::Template(segs) => Sv::Str(self.template(segs)),
             Node::Neg(x) => match self.eval(x)?.as_num() {
                 None => Sv::Null,
@@ -91,7 +134,7 @@ impl Ctx<'_> {
         for seg in segs {
             match seg {
                 Seg::Text(t) => out.push_str(t),
-                Seg::Ref(n) => match (self.bind)(*n) {
+                Seg::Ref(n) => match self.bound(*n) {
                     Value::Null => {}
                     Value::String(s) => out.push_str(&s),
                     Value::Bool(b) => out.push_str(if b { "true" } else { "false" }),
@@ -218,10 +261,11 @@ impl Ctx<'_> {
             }
             _ => {}
         }
-        let args = self.all(nodes)?;
-        if let Some(v) = number::aggregate(name, &args, distinct) {
-            return Ok(v);
+        if number::is_aggregate(name) {
+            let args = nodes.iter().map(|n| self.gathered(n)).collect::<Result<Args, _>>()?;
+            return Ok(number::aggregate(name, &args, distinct));
         }
+        let args = self.all(nodes)?;
         // A list in a scalar place stands for its first value.
         let args: Args = args
             .into_iter()

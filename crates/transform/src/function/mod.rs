@@ -12,6 +12,7 @@ mod scan;
 mod string;
 mod sv;
 
+pub(crate) use number::is_aggregate;
 pub(crate) use sv::Sv;
 
 use bigdecimal::BigDecimal;
@@ -36,7 +37,7 @@ pub struct FnError {
     pub code: &'static str,
     /// The sentence.
     pub message: Text,
-    /// Character position in the SQL text, from 0, where it is known.
+    /// Character position in the source, from 0, where it is known.
     pub position: Option<usize>,
 }
 
@@ -77,9 +78,13 @@ impl Function {
     /// # Errors
     /// Syntax (`HL-2301`), unknown functions with the nearest known name (`HL-2302`), wrong numbers of arguments
     /// (`HL-2303`), and forms that a select expression cannot have (`HL-2304`).
-    pub fn compile(pieces: &[Piece]) -> Result<Function, FnError> {
+    /// Each piece comes with the character position where it begins in the source; an error's position is one there.
+    pub fn compile(pieces: &[(usize, Piece)]) -> Result<Function, FnError> {
         let sql = scan::assemble(pieces)?;
-        Ok(Function { root: build::parse(&sql)? })
+        match build::parse(&sql.text) {
+            Ok(root) => Ok(Function { root }),
+            Err(e) => Err(FnError { position: e.position.and_then(|p| sql.source(p)), ..e }),
+        }
     }
 
     /// Evaluates. `bind` gives the value of a reference.
@@ -87,7 +92,7 @@ impl Function {
     /// # Errors
     /// Division by zero (`HL-2310`), values out of range (`HL-2311`).
     pub fn eval(&self, env: &FnEnv, bind: &mut dyn FnMut(usize) -> Value) -> Result<Value, FnError> {
-        let mut ctx = eval::Ctx { env, bind };
+        let mut ctx = eval::Ctx { env, bind, rows: None };
         Ok(to_value(ctx.eval(&self.root)?))
     }
 

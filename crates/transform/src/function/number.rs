@@ -8,11 +8,13 @@ use super::build::Op;
 use super::eval::{Args, arithmetic, divide};
 use super::{FnError, Sv, sv};
 
-/// Aggregates over the values of an array (rule Fn7). `None` for other names.
-pub(super) fn aggregate(name: &str, args: &Args, distinct: bool) -> Option<Sv> {
-    if !matches!(name, "SUM" | "AVG" | "MAX" | "MIN" | "COUNT" | "GROUP_CONCAT") {
-        return None;
-    }
+/// True for the names of aggregates.
+pub(crate) fn is_aggregate(name: &str) -> bool {
+    ["SUM", "AVG", "MAX", "MIN", "COUNT", "GROUP_CONCAT"].iter().any(|a| a.eq_ignore_ascii_case(name))
+}
+
+/// Aggregates over the values of an array (rule Fn7).
+pub(super) fn aggregate(name: &str, args: &Args, distinct: bool) -> Sv {
     let mut flat: Vec<&Sv> = Vec::new();
     for a in args {
         gather(a, &mut flat);
@@ -29,12 +31,12 @@ pub(super) fn aggregate(name: &str, args: &Args, distinct: bool) -> Option<Sv> {
         });
     }
     if name == "COUNT" {
-        return Some(Sv::int(i64::try_from(values.len()).unwrap_or(i64::MAX)));
+        return Sv::int(i64::try_from(values.len()).unwrap_or(i64::MAX));
     }
     if values.is_empty() {
-        return Some(Sv::Null);
+        return Sv::Null;
     }
-    Some(match name {
+    match name {
         "GROUP_CONCAT" => Sv::Str(values.iter().filter_map(|v| v.as_text()).collect::<Vec<_>>().join(",")),
         "MAX" | "MIN" => {
             let wanted = if name == "MAX" { Ordering::Greater } else { Ordering::Less };
@@ -58,7 +60,7 @@ pub(super) fn aggregate(name: &str, args: &Args, distinct: bool) -> Option<Sv> {
                 Sv::Dec(divide(&sum, &BigDecimal::from(values.len() as u64), scale))
             }
         }
-    })
+    }
 }
 
 fn gather<'a>(v: &'a Sv, out: &mut Vec<&'a Sv>) {

@@ -23,15 +23,39 @@ enum In {
     Block,
 }
 
-/// Builds the SQL text.
-pub(super) fn assemble(pieces: &[Piece]) -> Result<String, FnError> {
-    let mut out = String::new();
+/// SQL text, and where each of its characters stands in the source.
+#[derive(Default)]
+pub(super) struct Sql {
+    pub text: String,
+    at: Vec<usize>,
+}
+
+impl Sql {
+    fn push(&mut self, c: char, at: usize) {
+        self.text.push(c);
+        self.at.push(at);
+    }
+
+    fn push_str(&mut self, s: &str, at: usize) {
+        self.text.push_str(s);
+        self.at.extend(s.chars().map(|_| at));
+    }
+
+    /// The source's position of a position in the text.
+    pub fn source(&self, position: usize) -> Option<usize> {
+        self.at.get(position).or(self.at.last()).copied()
+    }
+}
+
+/// Builds the SQL text from pieces with their positions in the source.
+pub(super) fn assemble(pieces: &[(usize, Piece)]) -> Result<Sql, FnError> {
+    let mut out = Sql::default();
     let mut state = In::Code;
-    for piece in pieces {
+    for (start, piece) in pieces {
         match piece {
             Piece::Ref(n) => match state {
-                In::Code => out.push_str(&format!(" {NAME}{n} ")),
-                In::Quote(_) => out.push_str(&format!("{OPEN}{n}{CLOSE}")),
+                In::Code => out.push_str(&format!(" {NAME}{n} "), *start),
+                In::Quote(_) => out.push_str(&format!("{OPEN}{n}{CLOSE}"), *start),
                 In::Line | In::Block => {}
             },
             Piece::Sql(sql) => {
@@ -44,10 +68,10 @@ pub(super) fn assemble(pieces: &[Piece]) -> Result<String, FnError> {
                         ),
                     ));
                 }
-                state = copy(sql, state, &mut out);
+                state = copy(sql, *start, state, &mut out);
             }
         }
-        if out.len() > MAX_LEN {
+        if out.text.len() > MAX_LEN {
             return Err(FnError::new(
                 "HL-2301",
                 text!("the expression is longer than {MAX_LEN} bytes", "表达式超过 {MAX_LEN} 字节"),
@@ -57,7 +81,7 @@ pub(super) fn assemble(pieces: &[Piece]) -> Result<String, FnError> {
     Ok(out)
 }
 
-fn copy(sql: &str, mut state: In, out: &mut String) -> In {
+fn copy(sql: &str, start: usize, mut state: In, out: &mut Sql) -> In {
     let chars: Vec<char> = sql.chars().collect();
     let at = |i: usize| chars.get(i).copied().unwrap_or('\0');
     let mut i = 0;
@@ -65,9 +89,9 @@ fn copy(sql: &str, mut state: In, out: &mut String) -> In {
         let c = at(i);
         match state {
             In::Quote(q) => {
-                out.push(c);
+                out.push(c, start + i);
                 if c == '\\' && q != '`' && i + 1 < chars.len() {
-                    out.push(at(i + 1));
+                    out.push(at(i + 1), start + i);
                     i += 1;
                 } else if c == q {
                     state = In::Code;
@@ -76,52 +100,54 @@ fn copy(sql: &str, mut state: In, out: &mut String) -> In {
             In::Line => {
                 if c == '\n' {
                     state = In::Code;
-                    out.push(c);
+                    out.push(c, start + i);
                 }
             }
             In::Block => {
                 if c == '*' && at(i + 1) == '/' {
                     i += 1;
                     state = In::Code;
-                    out.push(' ');
+                    out.push(' ', start + i);
                 }
             }
             In::Code => match c {
                 '\'' | '"' | '`' => {
                     state = In::Quote(c);
-                    out.push(c);
+                    out.push(c, start + i);
                 }
                 '#' => state = In::Line,
                 '-' if at(i + 1) == '-' && (at(i + 2).is_whitespace() || i + 2 >= chars.len()) => state = In::Line,
-                '-' if at(i + 1) == '-' => out.push_str("- "),
+                '-' if at(i + 1) == '-' => out.push_str("- ", start + i),
                 '/' if at(i + 1) == '*' => {
                     i += 1;
                     state = In::Block;
                 }
                 // Full-width signs that editors leave behind.
-                '(' => out.push('('),
-                ')' => out.push(')'),
-                ',' => out.push(','),
+                '\u{ff08}' => out.push('(', start + i),
+                '\u{ff09}' => out.push(')', start + i),
+                '\u{ff0c}' => out.push(',', start + i),
                 c if c.is_alphabetic() || c == '_' => {
-                    let start = i;
+                    let first = i;
                     while at(i).is_alphanumeric() || at(i) == '_' {
                         i += 1;
                     }
-                    let word: String = chars.get(start..i).unwrap_or(&[]).iter().collect();
+                    let word: String = chars.get(first..i).unwrap_or(&[]).iter().collect();
                     let mut after = i;
                     while at(after).is_whitespace() {
                         after += 1;
                     }
                     // MOD as an operator.
                     if word.eq_ignore_ascii_case("mod") && at(after) != '(' {
-                        out.push('%');
+                        out.push('%', start + first);
                     } else {
-                        out.push_str(&word);
+                        for (n, c) in word.chars().enumerate() {
+                            out.push(c, start + first + n);
+                        }
                     }
                     continue;
                 }
-                c if c.is_whitespace() => out.push(' '),
-                c => out.push(c),
+                c if c.is_whitespace() => out.push(' ', start + i),
+                c => out.push(c, start + i),
             },
         }
         i += 1;

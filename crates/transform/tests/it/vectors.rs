@@ -321,3 +321,46 @@ fn operations() {
     let bodies: Vec<String> = v.as_array().unwrap_or(&[]).iter().filter_map(|x| x.get_path("request")).map(|x| x.to_json()).collect();
     assert_eq!(bodies, [r#"[{"n":1},{"n":2}]"#, r#"[{"n":3}]"#], "V-O02");
 }
+
+#[test]
+fn aggregates_see_all_rows() {
+    let two = r#"{"k":2,"items":[{"q":10,"p":1.5,"t":"a"},{"q":20,"p":2,"t":"b"}]}"#;
+    let cases = [
+        ("_function SUM({{items.q}} * {{items.p}})", "55"),
+        ("_function SUM( {{items.q}} ) / COUNT({{items}})", "15"),
+        ("_function sum({{items.q}} * {{k}})", "60"),
+        ("_function SUM(CASE '{{items.t}}' WHEN 'a' THEN {{items.q}} ELSE 0 END)", "10"),
+        ("_function IF(MAX({{items.q}}) > 15, 'big', 'small')", "\"big\""),
+        ("_function MIN({{items.q}}) + {{items.q}}", "30"),
+        ("_function GROUP_CONCAT(CONCAT({{items.t}}, ':', {{items.q}}))", "\"a:10,b:20\""),
+        ("_function CONCAT（'a'，'b'）", "\"ab\""),
+    ];
+    for (expr, want) in cases {
+        let row = expr.contains("MIN").then_some("items:1");
+        assert_eq!(run(expr, &json(two), row, "string", None).0, want, "{expr}");
+    }
+}
+
+#[test]
+fn errors_tell_the_place() {
+    let place = |expr: &str| {
+        let expr = Value::from(expr);
+        let request = EvalRequest {
+            expr: &expr,
+            record: None,
+            row: None,
+            now: NOW,
+            last_sync: LAST,
+            tz: chrono_tz::Asia::Shanghai,
+            ty: None,
+            parser: None,
+            strict: true,
+            lookups: None,
+        };
+        evaluate(&request).map_err(|e| (e.code, e.position)).err().unwrap_or_default()
+    };
+    assert_eq!(place("_function {{数量}} + ) 1"), ("HL-2301".into(), Some(19)));
+    assert_eq!(place("_function {{a}} * 2 2"), ("HL-2301".into(), Some(20)));
+    assert_eq!(place("_function 1/0").0, "HL-2310");
+    assert_eq!(place("_findCollection find a from b where c=1").0, "HL-2402");
+}
