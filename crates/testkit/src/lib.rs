@@ -1,1 +1,3 @@
 //! heliu: testkit.
+
+pub mod mariadb;
