@@ -1,0 +1,198 @@
+//! The project directory: files, read and checked.
+
+use std::path::{Path, PathBuf};
+
+use heliu_model::config::{ConnectorFile, CredentialValue, PlanFile, Settings, parse_tree};
+use heliu_model::{ConnectorSpec, Failure, Problem, Secret, Severity, text};
+use heliu_ledger::SqliteLedger;
+
+use crate::output::Stop;
+
+/// A project directory.
+pub struct Project {
+    /// Directory.
+    pub dir: PathBuf,
+    /// `heliu.toml`.
+    pub settings: Settings,
+}
+
+/// A file that was read.
+pub struct Read<T> {
+    /// What it says.
+    pub value: T,
+    /// File, relative to the project.
+    pub file: String,
+    /// What is wrong with it.
+    pub problems: Vec<Problem>,
+}
+
+fn stems(dir: &Path, endings: &[&str]) -> Vec<(String, PathBuf)> {
+    let mut out: Vec<(String, PathBuf)> = std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|e| e.path())
+        .filter(|p| p.extension().and_then(|e| e.to_str()).is_some_and(|e| endings.contains(&e)))
+        .filter_map(|p| Some((p.file_stem()?.to_str()?.to_owned(), p)))
+        .collect();
+    out.sort();
+    out
+}
+
+fn in_file(mut problems: Vec<Problem>, file: &str) -> Vec<Problem> {
+    for p in &mut problems {
+        p.file = file.to_owned();
+    }
+    problems
+}
+
+impl Project {
+    /// Opens a project.
+    ///
+    /// # Errors
+    /// The directory or `heliu.toml` cannot be used.
+    pub fn open(dir: &Path) -> Result<Project, Stop> {
+        if !dir.is_dir() {
+            let shown = dir.display().to_string();
+            return Err(Failure::config("HL-1012", text!("there is no directory `{shown}`", "目录 `{shown}` 不存在"))
+                .hint(text!("make one with `heliu init DIR`, or name it with --project", "用 `heliu init 目录` 新建,或用 --project 指定"))
+                .into());
+        }
+        let file = dir.join("heliu.toml");
+        let settings = match std::fs::read_to_string(&file) {
+            Ok(source) => {
+                let tree = parse_tree(&source, false).map_err(|p| in_file(vec![p], "heliu.toml"))?;
+                let (settings, problems) = Settings::read(&tree);
+                if problems.iter().any(|p| p.severity == Severity::Error) {
+                    return Err(in_file(problems, "heliu.toml").into());
+                }
+                settings
+            }
+            Err(_) => Settings::default(),
+        };
+        Ok(Project { dir: dir.to_owned(), settings })
+    }
+
+    /// The data directory.
+    pub fn data_dir(&self, given: Option<&Path>) -> PathBuf {
+        match (given, &self.settings.ledger_path) {
+            (Some(d), _) => d.to_owned(),
+            (None, Some(p)) => self.dir.join(p),
+            (None, None) => self.dir.join(".heliu"),
+        }
+    }
+
+    /// Names of all plans.
+    pub fn plan_names(&self) -> Vec<String> {
+        stems(&self.dir.join("plans"), &["json"]).into_iter().map(|(s, _)| s).collect()
+    }
+
+    /// Names of all connectors.
+    pub fn connector_names(&self) -> Vec<String> {
+        stems(&self.dir.join("connectors"), &["toml", "json"]).into_iter().map(|(s, _)| s).collect()
+    }
+
+    /// The user's own manifests: file and text.
+    pub fn manifests(&self) -> Vec<(String, String)> {
+        stems(&self.dir.join("platforms"), &["toml"])
+            .into_iter()
+            .filter_map(|(stem, path)| Some((format!("platforms/{stem}.toml"), std::fs::read_to_string(path).ok()?)))
+            .collect()
+    }
+
+    fn missing(kind: (&str, &str), folder: &str, name: &str, known: &[String]) -> Vec<Problem> {
+        let near = heliu_transform::nearest(name, known.iter().map(String::as_str));
+        let all = if known.is_empty() { "-".to_owned() } else { known.join(", ") };
+        let hint = match near {
+            Some(near) => text!("did you mean `{near}`? there are {all}", "是否为 `{near}`?现有 {all}"),
+            None => text!("there are {all}", "现有 {all}"),
+        };
+        let (en, zh) = kind;
+        vec![
+            Problem::error("HL-1013", "", text!("there is no {en} `{name}` in {folder}/", "{folder}/ 中没有{zh} `{name}`"))
+                .hint(hint),
+        ]
+    }
+
+    /// Reads a plan.
+    ///
+    /// # Errors
+    /// It is not there, or is no JSON.
+    pub fn plan(&self, name: &str) -> Result<Read<PlanFile>, Vec<Problem>> {
+        let stem = name.trim_end_matches(".json").trim_start_matches("plans/");
+        let file = format!("plans/{stem}.json");
+        let path = self.dir.join(&file);
+        let source = match std::fs::read_to_string(&path) {
+            Ok(s) => s,
+            Err(e) if e.kind() == std::io::ErrorKind::InvalidData => {
+                return Err(in_file(vec![Problem::error("HL-1001", "", text!("the file is not UTF-8", "文件不是 UTF-8 编码"))], &file));
+            }
+            Err(_) => return Err(Self::missing(("plan", "方案"), "plans", stem, &self.plan_names())),
+        };
+        let tree = parse_tree(&source, true).map_err(|p| in_file(vec![p], &file))?;
+        let (value, problems) = PlanFile::read(&tree, stem);
+        Ok(Read { value, problems: in_file(problems, &file), file })
+    }
+
+    /// Reads a connector.
+    ///
+    /// # Errors
+    /// It is not there, or can be parsed by nobody.
+    pub fn connector(&self, name: &str) -> Result<Read<ConnectorFile>, Vec<Problem>> {
+        for (ending, json) in [("toml", false), ("json", true)] {
+            let file = format!("connectors/{name}.{ending}");
+            let Ok(source) = std::fs::read_to_string(self.dir.join(&file)) else { continue };
+            let tree = parse_tree(&source, json).map_err(|p| in_file(vec![p], &file))?;
+            let (value, problems) = ConnectorFile::read(&tree);
+            return Ok(Read { value, problems: in_file(problems, &file), file });
+        }
+        Err(Self::missing(("connector", "连接器"), "connectors", name, &self.connector_names()))
+    }
+
+    /// A connector with its values read from wherever they are.
+    ///
+    /// # Errors
+    /// Every problem of the file; variables, files and secrets that are not there.
+    pub async fn resolve(&self, name: &str, ledger: Option<&SqliteLedger>) -> Result<ConnectorSpec, Stop> {
+        let read = self.connector(name)?;
+        let mut problems = read.problems;
+        let mut spec = ConnectorSpec {
+            name: name.to_owned(),
+            platform: read.value.platform,
+            base_url: read.value.base_url,
+            timezone: read.value.timezone,
+            limits: read.value.limits,
+            project: self.dir.clone(),
+            ..ConnectorSpec::default()
+        };
+        for (key, value) in read.value.values {
+            let at = if read.value.credentials.contains(&key) { format!("credentials.{key}") } else { key.clone() };
+            let found = match &value {
+                CredentialValue::Plain(s) => Ok(s.clone()),
+                CredentialValue::Env(v) => std::env::var(v)
+                    .map_err(|_| text!("the environment variable `{v}` is not set", "环境变量 `{v}` 未设置")),
+                CredentialValue::File(f) => std::fs::read_to_string(self.dir.join(f))
+                    .map(|s| s.trim_end_matches(['\n', '\r']).to_owned())
+                    .map_err(|e| text!("the file `{f}` cannot be read: {e}", "文件 `{f}` 无法读取:{e}")),
+                CredentialValue::Secret(s) => match ledger {
+                    Some(l) => match l.secret(s).await? {
+                        Some(secret) => Ok(secret.expose().to_owned()),
+                        None => Err(text!("no secret `{s}` is set; `heliu secret set {s}`", "没有机密 `{s}`;请执行 `heliu secret set {s}`")),
+                    },
+                    // Without a ledger (check) the name alone is enough.
+                    None => Ok(String::from("sealed")),
+                },
+            };
+            match found {
+                Ok(s) => {
+                    spec.credentials.insert(key, Secret::new(s));
+                }
+                Err(t) => problems.push(Problem { file: read.file.clone(), ..Problem::error("HL-1014", at, t) }),
+            }
+        }
+        if problems.iter().any(|p| p.severity == Severity::Error) {
+            return Err(problems.into());
+        }
+        Ok(spec)
+    }
+}
