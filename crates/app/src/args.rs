@@ -7,7 +7,13 @@ use heliu_model::Lang;
 
 /// Moves business records between systems, and proves that none was lost.
 #[derive(Debug, Parser)]
-#[command(name = "heliu", version, propagate_version = true, disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(
+    name = "heliu",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]
@@ -50,7 +56,10 @@ impl Common {
 
 /// The locale's words, most specific first.
 pub fn locale() -> String {
-    ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|v| std::env::var(v).ok().filter(|s| !s.is_empty())).unwrap_or_default()
+    ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .iter()
+        .find_map(|v| std::env::var(v).ok().filter(|s| !s.is_empty()))
+        .unwrap_or_default()
 }
 
 /// The commands.
@@ -224,6 +233,9 @@ pub struct RunArgs {
     /// Read at most so many elements; never moves the watermark
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
+    /// Plans that run at the same time
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub parallel: usize,
 }
 
 /// `eval`

@@ -142,7 +142,13 @@ impl Out {
                     self.show_failure(&f);
                 }
                 match f.class {
-                    Class::Config if f.code.starts_with("HL-1") || f.code.starts_with("HL-2") || f.code.starts_with("HL-8") => 2,
+                    Class::Config
+                        if f.code.starts_with("HL-1")
+                            || f.code.starts_with("HL-2")
+                            || f.code.starts_with("HL-8") =>
+                    {
+                        2
+                    }
                     _ => 3,
                 }
             }

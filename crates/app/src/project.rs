@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use heliu_ledger::SqliteLedger;
 use heliu_model::config::{ConnectorFile, CredentialValue, PlanFile, Settings, parse_tree};
 use heliu_model::{ConnectorSpec, Failure, Problem, Secret, Severity, text};
-use heliu_ledger::SqliteLedger;
 
 use crate::output::Stop;
 
@@ -54,9 +54,15 @@ impl Project {
     pub fn open(dir: &Path) -> Result<Project, Stop> {
         if !dir.is_dir() {
             let shown = dir.display().to_string();
-            return Err(Failure::config("HL-1012", text!("there is no directory `{shown}`", "目录 `{shown}` 不存在"))
-                .hint(text!("make one with `heliu init DIR`, or name it with --project", "用 `heliu init 目录` 新建,或用 --project 指定"))
-                .into());
+            return Err(Failure::config(
+                "HL-1012",
+                text!("there is no directory `{shown}`", "目录 `{shown}` 不存在"),
+            )
+            .hint(text!(
+                "make one with `heliu init DIR`, or name it with --project",
+                "用 `heliu init 目录` 新建,或用 --project 指定"
+            ))
+            .into());
         }
         let file = dir.join("heliu.toml");
         let settings = match std::fs::read_to_string(&file) {
@@ -96,7 +102,9 @@ impl Project {
     pub fn manifests(&self) -> Vec<(String, String)> {
         stems(&self.dir.join("platforms"), &["toml"])
             .into_iter()
-            .filter_map(|(stem, path)| Some((format!("platforms/{stem}.toml"), std::fs::read_to_string(path).ok()?)))
+            .filter_map(|(stem, path)| {
+                Some((format!("platforms/{stem}.toml"), std::fs::read_to_string(path).ok()?))
+            })
             .collect()
     }
 
@@ -109,8 +117,12 @@ impl Project {
         };
         let (en, zh) = kind;
         vec![
-            Problem::error("HL-1013", "", text!("there is no {en} `{name}` in {folder}/", "{folder}/ 中没有{zh} `{name}`"))
-                .hint(hint),
+            Problem::error(
+                "HL-1013",
+                "",
+                text!("there is no {en} `{name}` in {folder}/", "{folder}/ 中没有{zh} `{name}`"),
+            )
+            .hint(hint),
         ]
     }
 
@@ -125,7 +137,14 @@ impl Project {
         let source = match std::fs::read_to_string(&path) {
             Ok(s) => s,
             Err(e) if e.kind() == std::io::ErrorKind::InvalidData => {
-                return Err(in_file(vec![Problem::error("HL-1001", "", text!("the file is not UTF-8", "文件不是 UTF-8 编码"))], &file));
+                return Err(in_file(
+                    vec![Problem::error(
+                        "HL-1001",
+                        "",
+                        text!("the file is not UTF-8", "文件不是 UTF-8 编码"),
+                    )],
+                    &file,
+                ));
             }
             Err(_) => return Err(Self::missing(("plan", "方案"), "plans", stem, &self.plan_names())),
         };
@@ -149,11 +168,22 @@ impl Project {
         Err(Self::missing(("connector", "连接器"), "connectors", name, &self.connector_names()))
     }
 
-    /// A connector with its values read from wherever they are.
+    /// File of a connector, as messages name it.
+    pub fn connector_file(&self, name: &str) -> String {
+        let json = format!("connectors/{name}.json");
+        let toml = format!("connectors/{name}.toml");
+        if !self.dir.join(&toml).exists() && self.dir.join(&json).exists() { json } else { toml }
+    }
+
+    /// A connector with its values read from wherever they are, and everything that is wrong with it.
     ///
     /// # Errors
-    /// Every problem of the file; variables, files and secrets that are not there.
-    pub async fn resolve(&self, name: &str, ledger: Option<&SqliteLedger>) -> Result<ConnectorSpec, Stop> {
+    /// There is no such connector, its file cannot be parsed, or the ledger cannot be read.
+    pub async fn resolve(
+        &self,
+        name: &str,
+        ledger: Option<&SqliteLedger>,
+    ) -> Result<(ConnectorSpec, Vec<Problem>), Stop> {
         let read = self.connector(name)?;
         let mut problems = read.problems;
         let mut spec = ConnectorSpec {
@@ -166,7 +196,11 @@ impl Project {
             ..ConnectorSpec::default()
         };
         for (key, value) in read.value.values {
-            let at = if read.value.credentials.contains(&key) { format!("credentials.{key}") } else { key.clone() };
+            let at = if read.value.credentials.contains(&key) {
+                format!("credentials.{key}")
+            } else {
+                key.clone()
+            };
             let found = match &value {
                 CredentialValue::Plain(s) => Ok(s.clone()),
                 CredentialValue::Env(v) => std::env::var(v)
@@ -174,22 +208,37 @@ impl Project {
                 CredentialValue::File(f) => std::fs::read_to_string(self.dir.join(f))
                     .map(|s| s.trim_end_matches(['\n', '\r']).to_owned())
                     .map_err(|e| text!("the file `{f}` cannot be read: {e}", "文件 `{f}` 无法读取:{e}")),
-                CredentialValue::Secret(s) => match ledger {
-                    Some(l) => match l.secret(s).await? {
-                        Some(secret) => Ok(secret.expose().to_owned()),
-                        None => Err(text!("no secret `{s}` is set; `heliu secret set {s}`", "没有机密 `{s}`;请执行 `heliu secret set {s}`")),
-                    },
-                    // Without a ledger (check) the name alone is enough.
-                    None => Ok(String::from("sealed")),
-                },
+                CredentialValue::Secret(s) => {
+                    let stored = match ledger {
+                        Some(l) => l.secret(s).await?,
+                        None => None,
+                    };
+                    stored.map(|secret| secret.expose().to_owned()).ok_or_else(|| {
+                        text!(
+                            "no secret `{s}` is set; set it with `heliu secret set {s}`",
+                            "没有机密 `{s}`;请执行 `heliu secret set {s}`"
+                        )
+                    })
+                }
             };
             match found {
                 Ok(s) => {
                     spec.credentials.insert(key, Secret::new(s));
                 }
-                Err(t) => problems.push(Problem { file: read.file.clone(), ..Problem::error("HL-1014", at, t) }),
+                Err(t) => {
+                    problems.push(Problem { file: read.file.clone(), ..Problem::error("HL-1014", at, t) })
+                }
             }
         }
+        Ok((spec, problems))
+    }
+
+    /// A connector without errors.
+    ///
+    /// # Errors
+    /// Every problem of the connector.
+    pub async fn usable(&self, name: &str, ledger: Option<&SqliteLedger>) -> Result<ConnectorSpec, Stop> {
+        let (spec, problems) = self.resolve(name, ledger).await?;
         if problems.iter().any(|p| p.severity == Severity::Error) {
             return Err(problems.into());
         }

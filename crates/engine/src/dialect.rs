@@ -46,7 +46,8 @@ impl DialectShaper {
             Err(bad) => {
                 // Not hashable as JSON: known by its bytes.
                 let at = bad.at;
-                let reason = text!("the element is no JSON value (byte {at})", "该元素不是 JSON 值(第 {at} 字节)");
+                let reason =
+                    text!("the element is no JSON value (byte {at})", "该元素不是 JSON 值(第 {at} 字节)");
                 let mut hash = [0; 16];
                 hash.copy_from_slice(blake3_of(&content).get(..16).unwrap_or(&[0; 16]));
                 (hash, Verdict::Rejected("HL-7011".into(), both(&reason)))

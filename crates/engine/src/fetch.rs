@@ -98,8 +98,10 @@ pub(crate) fn interrupted() -> Failure {
 }
 
 fn silent() -> Failure {
-    Failure::transient("HL-7004", text!("the source did not answer in time", "来源未在规定时间内响应")).hint(text!(
-        "check that the address is right and reachable, then run again",
-        "请检查地址是否正确、网络是否可达,然后重新运行"
-    ))
+    Failure::transient("HL-7004", text!("the source did not answer in time", "来源未在规定时间内响应")).hint(
+        text!(
+            "check that the address is right and reachable, then run again",
+            "请检查地址是否正确、网络是否可达,然后重新运行"
+        ),
+    )
 }

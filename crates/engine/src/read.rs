@@ -47,11 +47,7 @@ impl Reader {
     ///
     /// # Errors
     /// What ended the run; everything committed so far stays and is resumed from.
-    pub async fn window(
-        &mut self,
-        open: &OpenWindow,
-        writers: Option<&Writers>,
-    ) -> Result<(), Failure> {
+    pub async fn window(&mut self, open: &OpenWindow, writers: Option<&Writers>) -> Result<(), Failure> {
         let mut walk: Walk = serde_json::from_str(&open.walk).map_err(|e| {
             Failure::internal(
                 "HL-7090",
@@ -73,7 +69,10 @@ impl Reader {
             }
             let Some(mut first) = flying.pop_front() else { break };
             let fetched = (&mut first.task).await.map_err(|e| {
-                Failure::internal("HL-7091", text!("a fetching task ended abnormally: {e}", "读取任务异常结束:{e}"))
+                Failure::internal(
+                    "HL-7091",
+                    text!("a fetching task ended abnormally: {e}", "读取任务异常结束:{e}"),
+                )
             })?;
             let at = first.at.clone();
             let page = match fetched.result {
@@ -97,8 +96,9 @@ impl Reader {
             {
                 flying.push_back(self.send(open.window, PageAt::Number(after)));
             }
-            let (committed, cut_short) =
-                self.commit(open, &mut walk, page, fetched.calls, fetched.retried, fetched.throttled, writers).await?;
+            let (committed, cut_short) = self
+                .commit(open, &mut walk, page, fetched.calls, fetched.retried, fetched.throttled, writers)
+                .await?;
             if let Some(writers) = writers {
                 writers.hand(committed.due).await;
             }

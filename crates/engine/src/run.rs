@@ -11,12 +11,12 @@ use heliu_model::run::{RunKind, RunReport, RunState};
 use heliu_model::walk::Walk;
 use heliu_model::{Class, Failure, Window, text};
 
+use crate::Progress;
 use crate::fetch::interrupted;
 use crate::heart::{Heart, LEASE_MS};
 use crate::read::{LIMIT, Reader};
 use crate::spec::{PlanSpec, Renderer, RunOptions, Shaper, Stop};
 use crate::write::{self, WriteCtx, Writers};
-use crate::Progress;
 
 /// Records claimed from the ledger at a time.
 const CLAIM_ROWS: usize = 2_000;
@@ -110,7 +110,10 @@ impl Engine {
             let (from, to) = (range.from.rfc3339(spec.tz), range.to.rfc3339(spec.tz));
             return Err(Failure::config(
                 "HL-1050",
-                text!("the window begins at {from}, after its end {to}", "时间窗口的开始 {from} 晚于结束 {to}"),
+                text!(
+                    "the window begins at {from}, after its end {to}",
+                    "时间窗口的开始 {from} 晚于结束 {to}"
+                ),
             )
             .at("--from")
             .hint(text!(
@@ -200,10 +203,13 @@ impl Engine {
         plan: &PlanRow,
     ) -> Result<(), Failure> {
         let now = heart.now();
-        let window = owned.windows.last().map_or(
-            Window { from: plan.watermark.unwrap_or(now), to: now },
-            |w| Window { from: owned.windows.first().map_or(w.window.from, |f| f.window.from), to: w.window.to },
-        );
+        let window =
+            owned.windows.last().map_or(Window { from: plan.watermark.unwrap_or(now), to: now }, |w| {
+                Window {
+                    from: owned.windows.first().map_or(w.window.from, |f| f.window.from),
+                    to: w.window.to,
+                }
+            });
         let ctx = (!options.source_only).then(|| {
             Arc::new(WriteCtx {
                 heart: heart.clone(),
@@ -276,10 +282,8 @@ impl Engine {
             let (again, fresh): (Vec<_>, Vec<_>) =
                 due.into_iter().partition(|d| tried.contains(&(d.row, d.version)));
             if !again.is_empty() {
-                let outcomes = again
-                    .iter()
-                    .map(|d| (d.row, d.version, heliu_model::ports::Outcome::Released))
-                    .collect();
+                let outcomes =
+                    again.iter().map(|d| (d.row, d.version, heliu_model::ports::Outcome::Released)).collect();
                 heart
                     .ledger
                     .settle(Settle {
@@ -381,4 +385,3 @@ impl Engine {
         Ok(report)
     }
 }
-

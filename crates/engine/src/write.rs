@@ -137,8 +137,7 @@ async fn writer(
     mut queue: mpsc::UnboundedReceiver<Handed>,
 ) -> Vec<(RowId, u32)> {
     let rows = ctx.target.shape().max_rows.min(ctx.batch).max(1);
-    let mut batches =
-        batch::Batches::new(ctx.clone(), Fence { plan: ctx.plan.clone(), shard });
+    let mut batches = batch::Batches::new(ctx.clone(), Fence { plan: ctx.plan.clone(), shard });
     let mut open = true;
     let mut held: Vec<Handed> = Vec::with_capacity(rows);
     while open {

@@ -69,7 +69,7 @@ pub(crate) fn claim(tx: &Transaction, claim: &Claim) -> Result<Vec<Due>, Stop> {
     runs::guard(tx, claim.run, claim.epoch)?;
     let mut q = tx.prepare_cached(
         "SELECT id, key, version, attempts, blob, off, len FROM records INDEXED BY records_open
-         WHERE plan = ?1 AND state = 0 AND id > ?2 ORDER BY id LIMIT ?3",
+         WHERE plan = ?1 AND state IN (0, 5, 6) AND state = 0 AND id > ?2 ORDER BY id LIMIT ?3",
     )?;
     let mut rows = q.query(params![claim.plan, claim.after, claim.max as i64])?;
     let mut bodies = Bodies::default();

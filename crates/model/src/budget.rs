@@ -30,9 +30,7 @@ pub fn next_slot(sent: &[i64], limits: &Limits, now: i64) -> i64 {
     let mut times: Vec<i64> = sent.to_vec();
     times.sort_unstable();
     let mut at = now;
-    for (limit, span) in
-        [(limits.requests_per_second, SECOND_MS), (limits.requests_per_minute, MINUTE_MS)]
-    {
+    for (limit, span) in [(limits.requests_per_second, SECOND_MS), (limits.requests_per_minute, MINUTE_MS)] {
         let Some(limit) = limit.map(|l| l.max(1) as usize) else { continue };
         // The request may go when the `limit`-th latest one has left the span.
         if let Some(nth) = times.len().checked_sub(limit).and_then(|i| times.get(i)) {
@@ -51,7 +49,8 @@ mod tests {
 
     #[test]
     fn never_above_the_limit_in_any_second_or_minute() {
-        let limits = Limits { requests_per_second: Some(5), requests_per_minute: Some(100), concurrency: None };
+        let limits =
+            Limits { requests_per_second: Some(5), requests_per_minute: Some(100), concurrency: None };
         let mut sent: Vec<i64> = Vec::new();
         for _ in 0..450 {
             let now = sent.last().copied().unwrap_or(0);

@@ -210,10 +210,8 @@ impl RunReport {
             && windows.iter().all(|w| w.balanced)
             && row.counts.source_balances()
             && row.counts.target_balances();
-        let window = windows
-            .first()
-            .zip(windows.last())
-            .map(|(a, b)| Window { from: a.window.from, to: b.window.to });
+        let window =
+            windows.first().zip(windows.last()).map(|(a, b)| Window { from: a.window.from, to: b.window.to });
         RunReport {
             plan: plan.to_owned(),
             run: row.ulid.clone(),

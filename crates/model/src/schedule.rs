@@ -39,7 +39,10 @@ impl Schedule {
                     .and_then(Value::as_u64)
                     .and_then(|n| u32::try_from(n).ok());
                 if words.trim().is_empty() {
-                    return Err(text!("`schedule` is missing inside the schedule", "调度对象中缺少 `schedule`"));
+                    return Err(text!(
+                        "`schedule` is missing inside the schedule",
+                        "调度对象中缺少 `schedule`"
+                    ));
                 }
                 Ok((Some(Schedule::parse(words)?), retries))
             }
@@ -76,7 +79,12 @@ impl Schedule {
                 .year(Year::Required)
                 .alternative_weekdays(true)
                 .build(),
-            n => return Err(text!("`{w}` has {n} fields; a schedule has 5, 6 or 7", "`{w}` 有 {n} 段;调度应为 5、6 或 7 段")),
+            n => {
+                return Err(text!(
+                    "`{w}` has {n} fields; a schedule has 5, 6 or 7",
+                    "`{w}` 有 {n} 段;调度应为 5、6 或 7 段"
+                ));
+            }
         };
         // croner reads `?` as the moment of parsing; here it is «any».
         let plain: String =

@@ -72,9 +72,13 @@ impl Ts {
         if let Ok(t) = DateTime::parse_from_rfc3339(w) {
             return Ok(Ts(t.timestamp_millis()));
         }
-        for form in
-            ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y%m%d%H%M%S"]
-        {
+        for form in [
+            "%Y-%m-%d %H:%M:%S%.f",
+            "%Y-%m-%dT%H:%M:%S%.f",
+            "%Y-%m-%d %H:%M",
+            "%Y/%m/%d %H:%M:%S",
+            "%Y%m%d%H%M%S",
+        ] {
             if let Ok(n) = NaiveDateTime::parse_from_str(w, form) {
                 return Ok(Ts(local_to_ms(n, tz)));
             }
@@ -157,7 +161,8 @@ mod tests {
     #[test]
     fn times_in_all_forms() {
         let want = Ts::from_secs(1_710_403_200);
-        for form in ["2024-03-14 16:00:00", "2024-03-14T16:00:00+08:00", "2024-03-14T08:00:00Z", "1710403200"] {
+        for form in ["2024-03-14 16:00:00", "2024-03-14T16:00:00+08:00", "2024-03-14T08:00:00Z", "1710403200"]
+        {
             assert_eq!(Ts::parse(form, SH), Ok(want), "{form}");
         }
         assert_eq!(want.rfc3339(SH), "2024-03-14T16:00:00+08:00");

@@ -238,7 +238,11 @@ impl Walk {
         }
         self.learn_size(seen);
         if self.verify == Verify::Off {
-            return if self.more_after(1, seen) { self.go(Phase::Forward { next: 2 }) } else { self.end(true) };
+            return if self.more_after(1, seen) {
+                self.go(Phase::Forward { next: 2 })
+            } else {
+                self.end(true)
+            };
         }
         match seen.total {
             Some(total) => {
@@ -481,7 +485,8 @@ impl Walk {
 
     fn pages_of(&self, total: u64, seen: &PageSeen) -> u32 {
         let by_total = total.div_ceil(self.size.max(1));
-        let pages = by_total.max(seen.pages.filter(|_| seen.elements > 0 && total > 0).unwrap_or(0).min(by_total * 2 + 1));
+        let pages = by_total
+            .max(seen.pages.filter(|_| seen.elements > 0 && total > 0).unwrap_or(0).min(by_total * 2 + 1));
         u32::try_from(pages).unwrap_or(MAX_PAGES).min(MAX_PAGES)
     }
 
@@ -679,7 +684,8 @@ mod tests {
         let mut walk = Walk::new(Paging::Numbered, Verify::Auto, 10);
         walk.absorb(&PageSeen { elements: 10, fresh: 10, total: Some(45), ..PageSeen::default() });
         let text = serde_json::to_string(&walk).unwrap_or_default();
-        let back: Walk = serde_json::from_str(&text).unwrap_or_else(|_| Walk::new(Paging::Single, Verify::Off, 1));
+        let back: Walk =
+            serde_json::from_str(&text).unwrap_or_else(|_| Walk::new(Paging::Single, Verify::Off, 1));
         assert_eq!(back, walk);
         assert_eq!(back.wanted(2), vec![PageAt::Number(5), PageAt::Number(4)]);
     }

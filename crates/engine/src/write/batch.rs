@@ -103,12 +103,16 @@ impl Batches {
                 }
                 Part::Looked(found, failure) => {
                     for (i, (row, version)) in refs.iter().enumerate() {
-                        work.outcomes.push((*row, *version, match found.get(i) {
-                            Some(Found::Present) => Outcome::Written(None),
-                            // Claimed once more before the run ends.
-                            Some(Found::Absent) => Outcome::Released,
-                            _ => Outcome::InDoubt(Box::new(failure.clone())),
-                        }));
+                        work.outcomes.push((
+                            *row,
+                            *version,
+                            match found.get(i) {
+                                Some(Found::Present) => Outcome::Written(None),
+                                // Claimed once more before the run ends.
+                                Some(Found::Absent) => Outcome::Released,
+                                _ => Outcome::InDoubt(Box::new(failure.clone())),
+                            },
+                        ));
                     }
                 }
                 Part::Doubt(failure) => {
@@ -229,7 +233,10 @@ impl Batches {
                 }
                 Class::Transient if attempt < ctx.retries => {
                     attempt += 1;
-                    Some(retry::wait_ms(attempt, heart.clock.jitter()).max(failure.retry_after_ms.unwrap_or(0)))
+                    Some(
+                        retry::wait_ms(attempt, heart.clock.jitter())
+                            .max(failure.retry_after_ms.unwrap_or(0)),
+                    )
                 }
                 _ => None,
             };
@@ -296,7 +303,10 @@ impl Batches {
         let written = outcomes.iter().filter(|o| matches!(o.2, Outcome::Written(_))).count() as u64;
         let other = outcomes.len() as u64 - written;
         self.left.extend(
-            outcomes.iter().filter(|o| matches!(o.2, Outcome::Waiting(_))).map(|(row, version, _)| (*row, *version)),
+            outcomes
+                .iter()
+                .filter(|o| matches!(o.2, Outcome::Waiting(_)))
+                .map(|(row, version, _)| (*row, *version)),
         );
         heart
             .ledger
@@ -327,11 +337,14 @@ enum Part {
 }
 
 fn unreported() -> Failure {
-    Failure::data("HL-7030", text!("the target's reply says nothing about this record", "目标的响应中没有提到这条数据"))
-        .hint(text!(
-            "look the record up in the target, then `heliu retry` it if it is missing",
-            "请在目标系统中查找该数据,若不存在再用 `heliu retry` 重试"
-        ))
+    Failure::data(
+        "HL-7030",
+        text!("the target's reply says nothing about this record", "目标的响应中没有提到这条数据"),
+    )
+    .hint(text!(
+        "look the record up in the target, then `heliu retry` it if it is missing",
+        "请在目标系统中查找该数据,若不存在再用 `heliu retry` 重试"
+    ))
 }
 
 fn crashed() -> Failure {

@@ -16,26 +16,44 @@ pub const CODES: &[Code] = &[
     code(
         "HL-2001",
         ("the metadata is not one JSON object", "元数据不是一个 JSON 对象"),
-        ("a list, a text or a number stands where the document of a side belongs", "应为单侧文档的位置写成了列表、文本或数字"),
-        ("give one object with at least `api`, and `id` on the source side", "请写成一个对象,至少含 `api`,源端还需 `id`"),
+        (
+            "a list, a text or a number stands where the document of a side belongs",
+            "应为单侧文档的位置写成了列表、文本或数字",
+        ),
+        (
+            "give one object with at least `api`, and `id` on the source side",
+            "请写成一个对象,至少含 `api`,源端还需 `id`",
+        ),
     ),
     code(
         "HL-2002",
         ("unknown key", "未知的键"),
         ("a misspelt key, or one that this dialect does not have", "键名拼写有误,或方言中没有该键"),
-        ("take the name that the message proposes; keys that mean nothing are kept and ignored", "请改用提示中的名称;无意义的键会保留但不起作用"),
+        (
+            "take the name that the message proposes; keys that mean nothing are kept and ignored",
+            "请改用提示中的名称;无意义的键会保留但不起作用",
+        ),
     ),
     code(
         "HL-2003",
         ("`api` is missing", "缺少 `api`"),
         ("the document does not say which interface is called", "文档没有说明调用哪个接口"),
-        ("give the path, method name or operation word, such as `/open/shops/query` or `batchexecute`", "请填写路径、方法名或操作名,例如 `/open/shops/query`、`batchexecute`"),
+        (
+            "give the path, method name or operation word, such as `/open/shops/query` or `batchexecute`",
+            "请填写路径、方法名或操作名,例如 `/open/shops/query`、`batchexecute`",
+        ),
     ),
     code(
         "HL-2004",
         ("`id` is missing", "缺少 `id`"),
-        ("a source must say which field of its reply identifies a record", "源端须说明响应中哪个字段唯一标识一条数据"),
-        ("name the unique field, such as `io_id`; a dotted path is allowed", "请填写唯一字段,例如 `io_id`,可用点号路径"),
+        (
+            "a source must say which field of its reply identifies a record",
+            "源端须说明响应中哪个字段唯一标识一条数据",
+        ),
+        (
+            "name the unique field, such as `io_id`; a dotted path is allowed",
+            "请填写唯一字段,例如 `io_id`,可用点号路径",
+        ),
     ),
     code(
         "HL-2005",
@@ -46,7 +64,10 @@ pub const CODES: &[Code] = &[
     code(
         "HL-2006",
         ("a list of items is expected", "此处应为字段项列表"),
-        ("`request` and its like hold a list of objects with `field`", "`request` 等应为含 `field` 的对象列表"),
+        (
+            "`request` and its like hold a list of objects with `field`",
+            "`request` 等应为含 `field` 的对象列表",
+        ),
         ("write `[{\"field\": \"…\", \"value\": \"…\"}]`", "请写成 `[{\"field\": \"…\", \"value\": \"…\"}]`"),
     ),
     code(
@@ -64,26 +85,41 @@ pub const CODES: &[Code] = &[
     code(
         "HL-2009",
         ("unknown item type", "未知的字段类型"),
-        ("`type` is none of string, int, float, bool, datetime, date, object, array", "`type` 不在 string、int、float、bool、datetime、date、object、array 之中"),
+        (
+            "`type` is none of string, int, float, bool, datetime, date, object, array",
+            "`type` 不在 string、int、float、bool、datetime、date、object、array 之中",
+        ),
         ("correct the type; until then the value is sent as it is", "请更正类型;在此之前按原值发送"),
     ),
     code(
         "HL-2010",
         ("the grouping cannot work", "分组配置不可用"),
-        ("`groupCalculate` or `operation` lacks grouping fields, or names an unknown calculation", "`groupCalculate` 或 `operation` 缺少分组字段,或使用了未知的计算"),
-        ("give `headerGroup` or `bodyGroup`; calculations are $sum $avg $min $max $push $addToSet $first $last", "请填写 `headerGroup` 或 `bodyGroup`;计算有 $sum $avg $min $max $push $addToSet $first $last"),
+        (
+            "`groupCalculate` or `operation` lacks grouping fields, or names an unknown calculation",
+            "`groupCalculate` 或 `operation` 缺少分组字段,或使用了未知的计算",
+        ),
+        (
+            "give `headerGroup` or `bodyGroup`; calculations are $sum $avg $min $max $push $addToSet $first $last",
+            "请填写 `headerGroup` 或 `bodyGroup`;计算有 $sum $avg $min $max $push $addToSet $first $last",
+        ),
     ),
     code(
         "HL-2101",
         ("a reference looks like a built-in variable but is none", "引用形似内置变量,但并不存在"),
-        ("a misspelt variable, such as `LAST_SYNC_TIM`; it is read as a field of the record and is probably absent", "变量名拼写有误,例如 `LAST_SYNC_TIM`;会按数据字段读取,多半取不到值"),
+        (
+            "a misspelt variable, such as `LAST_SYNC_TIM`; it is read as a field of the record and is probably absent",
+            "变量名拼写有误,例如 `LAST_SYNC_TIM`;会按数据字段读取,多半取不到值",
+        ),
         ("take the name that the message proposes", "请改用提示中的名称"),
     ),
     code(
         "HL-2110",
         ("unknown pipe format", "未知的管道格式"),
         ("the word behind `|` in a reference is not known", "引用中 `|` 之后的格式名不存在"),
-        ("take the name that the message proposes; until then the value stays unchanged", "请改用提示中的名称;在此之前值保持不变"),
+        (
+            "take the name that the message proposes; until then the value stays unchanged",
+            "请改用提示中的名称;在此之前值保持不变",
+        ),
     ),
     code(
         "HL-2120",
@@ -118,13 +154,19 @@ pub const CODES: &[Code] = &[
     code(
         "HL-2140",
         ("a condition has the wrong form", "条件的形式有误"),
-        ("`condition` is a list of lists of objects with `field`, `logic`, `value`", "`condition` 应为由 `field`、`logic`、`value` 对象组成的二维列表"),
+        (
+            "`condition` is a list of lists of objects with `field`, `logic`, `value`",
+            "`condition` 应为由 `field`、`logic`、`value` 对象组成的二维列表",
+        ),
         ("the outer list is OR, the inner one AND", "外层列表为“或”,内层列表为“且”"),
     ),
     code(
         "HL-2141",
         ("unknown logic of a condition", "未知的条件逻辑"),
-        ("`logic` is none of eq neq gt egt lt elt like notlike between notnull isnull", "`logic` 不在 eq neq gt egt lt elt like notlike between notnull isnull 之中"),
+        (
+            "`logic` is none of eq neq gt egt lt elt like notlike between notnull isnull",
+            "`logic` 不在 eq neq gt egt lt elt like notlike between notnull isnull 之中",
+        ),
         ("take the word that the message proposes", "请改用提示中的词"),
     ),
     code(
@@ -136,19 +178,31 @@ pub const CODES: &[Code] = &[
     code(
         "HL-2211",
         ("a placeholder in the path has no value", "路径占位符没有取值"),
-        ("`{name}` in `api` is filled from an item of that name, and there is none or it is empty", "`api` 中的 `{name}` 由同名字段填充,而该字段不存在或为空"),
+        (
+            "`{name}` in `api` is filled from an item of that name, and there is none or it is empty",
+            "`api` 中的 `{name}` 由同名字段填充,而该字段不存在或为空",
+        ),
         ("add an item with that field", "请添加同名字段"),
     ),
     code(
         "HL-2212",
         ("a required field has no value", "必填字段没有取值"),
-        ("`is_required` is set, and the value is missing, null or blank for this record", "字段设为必填,而该数据的值缺失、为 null 或空白"),
-        ("mend the source data, give a `default`, or make the field optional; then `heliu retry`", "请修正源数据、设置 `default` 或取消必填,然后执行 `heliu retry`"),
+        (
+            "`is_required` is set, and the value is missing, null or blank for this record",
+            "字段设为必填,而该数据的值缺失、为 null 或空白",
+        ),
+        (
+            "mend the source data, give a `default`, or make the field optional; then `heliu retry`",
+            "请修正源数据、设置 `default` 或取消必填,然后执行 `heliu retry`",
+        ),
     ),
     code(
         "HL-2213",
         ("a value does not fit its type", "值与类型不符"),
-        ("the item's `type` asks for a number or a boolean and the value is none", "字段类型要求数字或布尔值,而实际值不是"),
+        (
+            "the item's `type` asks for a number or a boolean and the value is none",
+            "字段类型要求数字或布尔值,而实际值不是",
+        ),
         ("correct the type, or the expression", "请更正类型或表达式"),
     ),
     code(
@@ -160,8 +214,14 @@ pub const CODES: &[Code] = &[
     code(
         "HL-2215",
         ("a value has no entry in its map", "值在映射表中没有对应项"),
-        ("the static map of the field does not hold this value, and the field's policy is to fail", "字段的静态映射表没有该值,且策略为报错"),
-        ("add the value to the map, or let unmapped values be kept", "请在映射表中添加该值,或将策略改为保留原值"),
+        (
+            "the static map of the field does not hold this value, and the field's policy is to fail",
+            "字段的静态映射表没有该值,且策略为报错",
+        ),
+        (
+            "add the value to the map, or let unmapped values be kept",
+            "请在映射表中添加该值,或将策略改为保留原值",
+        ),
     ),
     code(
         "HL-2220",
@@ -172,8 +232,14 @@ pub const CODES: &[Code] = &[
     code(
         "HL-2301",
         ("a `_function` cannot be parsed", "`_function` 无法解析"),
-        ("the text behind `_function` is not a MySQL select expression", "`_function` 之后不是 MySQL 查询表达式"),
-        ("look at the position that the message names: brackets, quotes, commas", "请查看提示的位置:括号、引号、逗号"),
+        (
+            "the text behind `_function` is not a MySQL select expression",
+            "`_function` 之后不是 MySQL 查询表达式",
+        ),
+        (
+            "look at the position that the message names: brackets, quotes, commas",
+            "请查看提示的位置:括号、引号、逗号",
+        ),
     ),
     code(
         "HL-2302",
@@ -190,7 +256,10 @@ pub const CODES: &[Code] = &[
     code(
         "HL-2304",
         ("not part of a select expression", "不属于查询表达式"),
-        ("subqueries, columns, variables, window functions and statements cannot stand in `_function`", "`_function` 中不能使用子查询、列名、变量、窗口函数和语句"),
+        (
+            "subqueries, columns, variables, window functions and statements cannot stand in `_function`",
+            "`_function` 中不能使用子查询、列名、变量、窗口函数和语句",
+        ),
         ("write `{{field}}` for a value of the record; quote texts", "数据的值写成 `{{字段}}`,文本加引号"),
     ),
     code(
@@ -208,25 +277,43 @@ pub const CODES: &[Code] = &[
     code(
         "HL-2401",
         ("a `_findCollection` cannot be read", "`_findCollection` 无法解析"),
-        ("every separator is one blank, and there is none around `=`", "各部分以单个空格分隔,`=` 两侧没有空格"),
-        ("write `_findCollection find FIELD from PLAN where KEY={{value}}`", "请写成 `_findCollection find 字段 from 方案 where 键={{值}}`"),
+        (
+            "every separator is one blank, and there is none around `=`",
+            "各部分以单个空格分隔,`=` 两侧没有空格",
+        ),
+        (
+            "write `_findCollection find FIELD from PLAN where KEY={{value}}`",
+            "请写成 `_findCollection find 字段 from 方案 where 键={{值}}`",
+        ),
     ),
     code(
         "HL-2402",
         ("a lookup has no records to search", "联查没有可查的数据"),
-        ("lookups read the records of other plans, and this command has no ledger at hand", "联查读取其他方案的数据,而当前命令没有可用的台账"),
+        (
+            "lookups read the records of other plans, and this command has no ledger at hand",
+            "联查读取其他方案的数据,而当前命令没有可用的台账",
+        ),
         ("run it inside a project directory", "请在项目目录中执行"),
     ),
     code(
         "HL-2403",
         ("a lookup failed", "联查失败"),
-        ("the plan that it names is unknown, or the ledger could not be read", "所指的方案不存在,或台账无法读取"),
+        (
+            "the plan that it names is unknown, or the ledger could not be read",
+            "所指的方案不存在,或台账无法读取",
+        ),
         ("check the plan's id behind `from`", "请检查 `from` 之后的方案 id"),
     ),
     code(
         "HL-2404",
         ("a `_mongoQuery` cannot be read", "`_mongoQuery` 无法解析"),
-        ("it needs the plan's id, `findField=` and `where=` with a filter in JSON", "需要方案 id、`findField=` 以及 JSON 形式的 `where=`"),
-        ("write `_mongoQuery PLAN findField=content.FIELD where={…}`", "请写成 `_mongoQuery 方案 findField=content.字段 where={…}`"),
+        (
+            "it needs the plan's id, `findField=` and `where=` with a filter in JSON",
+            "需要方案 id、`findField=` 以及 JSON 形式的 `where=`",
+        ),
+        (
+            "write `_mongoQuery PLAN findField=content.FIELD where={…}`",
+            "请写成 `_mongoQuery 方案 findField=content.字段 where={…}`",
+        ),
     ),
 ];

@@ -41,7 +41,10 @@ pub const CODES: &[Code] = &[
             "the source is down, the address is wrong, or a firewall drops the packets; all attempts together are given 45 seconds",
             "来源不可用、地址错误,或防火墙丢弃了数据包;所有尝试合计最多 45 秒",
         ),
-        todo: ("`heliu test-connector NAME`, then run again", "先执行 `heliu test-connector 连接器名`,再重新运行"),
+        todo: (
+            "`heliu test-connector NAME`, then run again",
+            "先执行 `heliu test-connector 连接器名`,再重新运行",
+        ),
     },
     Code {
         id: "HL-7020",
@@ -85,13 +88,22 @@ pub const CODES: &[Code] = &[
     Code {
         id: "HL-7024",
         title: ("the cursor stands still", "游标不再前进"),
-        cause: ("the source promises more but returns the same or no cursor", "来源声明还有数据,但返回了相同的游标或没有返回游标"),
-        todo: ("tell the platform's support; the window counts as incomplete", "请联系平台支持;该窗口视为不完整"),
+        cause: (
+            "the source promises more but returns the same or no cursor",
+            "来源声明还有数据,但返回了相同的游标或没有返回游标",
+        ),
+        todo: (
+            "tell the platform's support; the window counts as incomplete",
+            "请联系平台支持;该窗口视为不完整",
+        ),
     },
     Code {
         id: "HL-7025",
         title: ("pages keep coming that bring nothing new", "连续多页没有新数据"),
-        cause: ("the source ignores the page number, or says for ever that more follows", "来源忽略了页码,或一直声明还有更多数据"),
+        cause: (
+            "the source ignores the page number, or says for ever that more follows",
+            "来源忽略了页码,或一直声明还有更多数据",
+        ),
         todo: (
             "check the names of the page fields in the metadata with `heliu preview`; the window counts as incomplete",
             "用 `heliu preview` 检查元数据中页码字段的名称;该窗口视为不完整",
@@ -106,7 +118,10 @@ pub const CODES: &[Code] = &[
     Code {
         id: "HL-7027",
         title: ("the source's total cannot be trusted", "来源声明的总数不可信"),
-        cause: ("it declares fewer elements than it says there are pages for", "来源声明的总数少于它表示还有的页"),
+        cause: (
+            "it declares fewer elements than it says there are pages for",
+            "来源声明的总数少于它表示还有的页",
+        ),
         todo: ("nothing: the window was read until two passes agreed", "无需处理:已读取到两遍一致为止"),
     },
     Code {

@@ -41,7 +41,17 @@ pub struct ConnectorFile {
 
 /// Settings of databases, on the top level.
 const SETTINGS: &[&str] = &[
-    "dsn", "host", "port", "database", "username", "user", "password", "charset", "pool_size", "use_ssl", "ssl_ca",
+    "dsn",
+    "host",
+    "port",
+    "database",
+    "username",
+    "user",
+    "password",
+    "charset",
+    "pool_size",
+    "use_ssl",
+    "ssl_ca",
     "path",
 ];
 
@@ -106,7 +116,10 @@ impl ConnectorFile {
             Some(p) => out.platform = p,
             None => f.missing(
                 "platform",
-                text!("name the kind of system; `heliu platforms` lists them", "请填写平台名;`heliu platforms` 会列出"),
+                text!(
+                    "name the kind of system; `heliu platforms` lists them",
+                    "请填写平台名;`heliu platforms` 会列出"
+                ),
             ),
         }
         out.base_url = f.text("base_url");
@@ -117,7 +130,10 @@ impl ConnectorFile {
             f.problems.push(Problem::error(
                 "HL-1004",
                 "base_url",
-                text!("`{url}` is no address; it begins with http:// or https://", "`{url}` 不是地址;应以 http:// 或 https:// 开头"),
+                text!(
+                    "`{url}` is no address; it begins with http:// or https://",
+                    "`{url}` 不是地址;应以 http:// 或 https:// 开头"
+                ),
             ));
         }
         out.timezone = f.zone("timezone");

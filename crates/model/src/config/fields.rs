@@ -113,10 +113,11 @@ impl<'a> Fields<'a> {
             Err(_) => {
                 let at = self.at(key);
                 self.problems.push(
-                    Problem::error("HL-1006", at, text!("`{words}` is no time zone", "`{words}` 不是时区")).hint(text!(
-                        "write a name such as `Asia/Shanghai`",
-                        "请使用时区名,例如 `Asia/Shanghai`"
-                    )),
+                    Problem::error("HL-1006", at, text!("`{words}` is no time zone", "`{words}` 不是时区"))
+                        .hint(text!(
+                            "write a name such as `Asia/Shanghai`",
+                            "请使用时区名,例如 `Asia/Shanghai`"
+                        )),
                 );
                 None
             }
@@ -150,6 +151,7 @@ impl<'a> Fields<'a> {
 
     pub fn missing(&mut self, key: &str, hint: crate::Text) {
         let at = self.at(key);
-        self.problems.push(Problem::error("HL-1007", at, text!("`{key}` is missing", "缺少 `{key}`")).hint(hint));
+        self.problems
+            .push(Problem::error("HL-1007", at, text!("`{key}` is missing", "缺少 `{key}`")).hint(hint));
     }
 }

@@ -80,9 +80,30 @@ pub struct PlanFile {
 }
 
 const KNOWN: &[&str] = &[
-    "id", "name", "schedule", "targetSchedule", "start", "lookback", "settle", "source", "target", "batchSize",
-    "retries", "maxAttempts", "onChange", "hashIgnore", "verify", "timezone", "enabled", "missed", "after", "priority",
-    "jitter", "window", "$schema", "description",
+    "id",
+    "name",
+    "schedule",
+    "targetSchedule",
+    "start",
+    "lookback",
+    "settle",
+    "source",
+    "target",
+    "batchSize",
+    "retries",
+    "maxAttempts",
+    "onChange",
+    "hashIgnore",
+    "verify",
+    "timezone",
+    "enabled",
+    "missed",
+    "after",
+    "priority",
+    "jitter",
+    "window",
+    "$schema",
+    "description",
 ];
 
 /// Namespace of ids that are derived from file names.
@@ -153,7 +174,11 @@ impl PlanFile {
         out.settle_ms = f.duration("settle").unwrap_or(out.settle_ms);
         out.window_ms = f.duration("window");
         if out.window_ms == Some(0) {
-            f.problems.push(Problem::error("HL-1005", "window", text!("a window cannot be empty", "窗口长度不能为 0")));
+            f.problems.push(Problem::error(
+                "HL-1005",
+                "window",
+                text!("a window cannot be empty", "窗口长度不能为 0"),
+            ));
         }
         out.jitter_ms = f.duration("jitter").unwrap_or(0);
         out.batch = f.number("batchSize", 1, 100_000).map_or(out.batch, |n| n as usize);
@@ -183,7 +208,10 @@ impl PlanFile {
             }
         }
         if let Some(v) = f.raw("hashIgnore") {
-            match v.as_array().map(|a| a.iter().map(|x| x.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()) {
+            match v
+                .as_array()
+                .map(|a| a.iter().map(|x| x.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>())
+            {
                 Some(Some(list)) => out.hash_ignore = list,
                 _ => f.problems.push(Problem::error(
                     "HL-1004",
@@ -195,7 +223,10 @@ impl PlanFile {
         for (key, slot) in [("source", 0), ("target", 1)] {
             let Some(side) = f.object(key) else {
                 if f.raw(key).is_none() {
-                    f.missing(key, text!("give `connector` and `metadata`", "请填写 `connector` 与 `metadata`"));
+                    f.missing(
+                        key,
+                        text!("give `connector` and `metadata`", "请填写 `connector` 与 `metadata`"),
+                    );
                 }
                 continue;
             };
@@ -205,7 +236,10 @@ impl PlanFile {
             if connector.is_empty() && s.raw("connector").is_none() {
                 s.missing(
                     "connector",
-                    text!("name a file in connectors/ without its ending", "请填写 connectors/ 中的文件名(不含扩展名)"),
+                    text!(
+                        "name a file in connectors/ without its ending",
+                        "请填写 connectors/ 中的文件名(不含扩展名)"
+                    ),
                 );
             }
             let metadata = match s.object("metadata") {

@@ -70,7 +70,13 @@ pub trait Tokens: Send + Sync {
     async fn load(&self, credential: &str) -> Result<Option<TokenRow>, Failure>;
 
     /// Stores a pair that came from the connector file (`origin` is its digest), replacing what was there.
-    async fn adopt(&self, credential: &str, pair: &TokenPair, origin: &str, now: Ts) -> Result<TokenRow, Failure>;
+    async fn adopt(
+        &self,
+        credential: &str,
+        pair: &TokenPair,
+        origin: &str,
+        now: Ts,
+    ) -> Result<TokenRow, Failure>;
 
     /// Begins a refresh unless somebody else is at it or the row is newer than `generation`.
     /// An intent of another process older than `stale_ms` counts as broken and is taken over.

@@ -1,0 +1,343 @@
+//! `eval` and `render`: the dialect without a project.
+
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::path::Path;
+
+use chrono_tz::Tz;
+use heliu_model::ports::Clock;
+use heliu_model::{Failure, Text, Ts, text};
+use heliu_transform::{
+    EvalRequest, EvaluateError, RenderRequest, Value, evaluate, render as render_document,
+};
+
+use crate::args::{Common, EvalArgs, RenderArgs};
+use crate::clock::RealClock;
+use crate::output::{Done, Out, Stop};
+
+const DAY_MS: i64 = 86_400_000;
+
+fn wrong(code: &str, place: &str, t: Text) -> Failure {
+    Failure::config(code, t).at(place)
+}
+
+fn failure(e: EvaluateError) -> Failure {
+    let mut place = e.path;
+    if let Some(at) = e.position {
+        if !place.is_empty() {
+            place.push(' ');
+        }
+        place.push_str(&format!("@{at}"));
+    }
+    Failure::config(&e.code, e.message).at(place)
+}
+
+fn zone(words: Option<&str>) -> Result<Tz, Failure> {
+    match words {
+        None => Ok(chrono_tz::Asia::Shanghai),
+        Some(w) => w.parse::<Tz>().map_err(|_| {
+            wrong(
+                "HL-1006",
+                "tz",
+                text!(
+                    "`{w}` is no time zone; write one such as `Asia/Shanghai`",
+                    "`{w}` 不是时区;请写成 `Asia/Shanghai` 这样的名称"
+                ),
+            )
+        }),
+    }
+}
+
+fn time(words: Option<&str>, place: &str, tz: Tz, default: Ts) -> Result<Ts, Failure> {
+    match words {
+        None => Ok(default),
+        Some(w) => Ts::parse(w, tz).map_err(|t| {
+            wrong("HL-8010", place, t).hint(text!(
+                "write `2024-03-14 16:00:00`, RFC 3339, or unix seconds",
+                "请写成 `2024-03-14 16:00:00`、RFC 3339 或 unix 秒"
+            ))
+        }),
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|e| {
+        let why = e.to_string();
+        wrong(
+            "HL-1002",
+            &path.display().to_string(),
+            text!("the file cannot be read: {why}", "文件无法读取:{why}"),
+        )
+    })
+}
+
+fn read_json(path: &Path) -> Result<Value, Failure> {
+    let bytes = read_file(path)?;
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    Value::parse(bytes).map_err(|e| wrong("HL-1003", &path.display().to_string(), e.text()))
+}
+
+/// Times and zone of one evaluation.
+struct Times {
+    tz: Tz,
+    now: Ts,
+    last_sync: Ts,
+}
+
+fn times(
+    tz: Option<&str>,
+    now: Option<&str>,
+    last: Option<&str>,
+    clock: &RealClock,
+) -> Result<Times, Failure> {
+    let tz = zone(tz)?;
+    let now = time(now, "now", tz, clock.now())?;
+    let last_sync = time(last, "last_sync", tz, now.plus_ms(-DAY_MS))?;
+    Ok(Times { tz, now, last_sync })
+}
+
+/// A member of a batch line as text: a string, or a number's digits.
+fn member(line: &Value, key: &str) -> Result<Option<String>, Failure> {
+    match line.as_object().and_then(|o| o.get(key)) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(s)) => Ok(Some(s.as_str().to_owned())),
+        Some(Value::Number(n)) => Ok(Some(n.text().into_owned())),
+        Some(_) => {
+            Err(wrong("HL-8013", key, text!("`{key}` must be text or a number", "`{key}` 应为文本或数字")))
+        }
+    }
+}
+
+fn whole(line: &Value, key: &str) -> Result<Option<i64>, Failure> {
+    match member(line, key)? {
+        None => Ok(None),
+        Some(s) => {
+            s.trim().parse().map(Some).map_err(|_| {
+                wrong("HL-8013", key, text!("`{key}` must be a whole number", "`{key}` 应为整数"))
+            })
+        }
+    }
+}
+
+fn only(line: &Value, known: &[&str]) -> Result<(), Failure> {
+    let Some(map) = line.as_object() else {
+        return Err(wrong("HL-8013", "", text!("a line is a JSON object", "每行应为一个 JSON 对象")));
+    };
+    for (key, _) in map.iter() {
+        if !known.contains(&key) {
+            let near = heliu_transform::nearest(key, known.iter().copied()).unwrap_or("-").to_owned();
+            let all = known.join(", ");
+            return Err(wrong("HL-8013", key, text!("unknown key `{key}`", "未知的键 `{key}`"))
+                .hint(text!("did you mean `{near}`? known are {all}", "是否为 `{near}`?可用的有 {all}")));
+        }
+    }
+    Ok(())
+}
+
+fn parser_of(v: Option<&Value>) -> Result<Option<Value>, Failure> {
+    match v {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(s)) => {
+            let s = s.as_str();
+            Value::parse(s.as_bytes()).map(Some).map_err(|e| wrong("HL-8013", "parser", e.text()))
+        }
+        Some(v) => Ok(Some(v.clone())),
+    }
+}
+
+const EVAL_KEYS: &[&str] = &["expr", "record", "row", "now", "last_sync", "tz", "type", "parser", "strict"];
+
+fn eval_line(line: &Value, clock: &RealClock) -> Result<Value, Failure> {
+    only(line, EVAL_KEYS)?;
+    let map = line.as_object();
+    let get = |key: &str| map.and_then(|m| m.get(key));
+    let Some(expr) = get("expr") else {
+        return Err(wrong("HL-8013", "expr", text!("`expr` is missing", "缺少 `expr`")));
+    };
+    let t = times(
+        member(line, "tz")?.as_deref(),
+        member(line, "now")?.as_deref(),
+        member(line, "last_sync")?.as_deref(),
+        clock,
+    )?;
+    let strict = match get("strict") {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(b)) => *b,
+        Some(_) => {
+            return Err(wrong(
+                "HL-8013",
+                "strict",
+                text!("`strict` must be true or false", "`strict` 应为 true 或 false"),
+            ));
+        }
+    };
+    let parser = parser_of(get("parser"))?;
+    let row = member(line, "row")?;
+    let ty = member(line, "type")?;
+    let (value, _) = evaluate(&EvalRequest {
+        expr,
+        record: get("record"),
+        row: row.as_deref(),
+        now: t.now.secs(),
+        last_sync: t.last_sync.secs(),
+        tz: t.tz,
+        ty: ty.as_deref(),
+        parser: parser.as_ref(),
+        strict,
+        lookups: None,
+    })
+    .map_err(failure)?;
+    Ok(value)
+}
+
+const RENDER_KEYS: &[&str] = &["metadata", "records", "page", "page_size", "now", "last_sync", "tz"];
+
+fn render_line(line: &Value, clock: &RealClock) -> Result<Value, Failure> {
+    only(line, RENDER_KEYS)?;
+    let map = line.as_object();
+    let get = |key: &str| map.and_then(|m| m.get(key));
+    let Some(metadata) = get("metadata") else {
+        return Err(wrong("HL-8013", "metadata", text!("`metadata` is missing", "缺少 `metadata`")));
+    };
+    let t = times(
+        member(line, "tz")?.as_deref(),
+        member(line, "now")?.as_deref(),
+        member(line, "last_sync")?.as_deref(),
+        clock,
+    )?;
+    let one;
+    let records: &[Value] = match get("records") {
+        None | Some(Value::Null) => &[],
+        Some(Value::Array(list)) => list,
+        Some(v @ Value::Object(_)) => {
+            one = [v.clone()];
+            &one
+        }
+        Some(_) => {
+            return Err(wrong("HL-8013", "records", text!("`records` must be a list", "`records` 应为列表")));
+        }
+    };
+    let (value, _) = render_document(&RenderRequest {
+        metadata,
+        records,
+        page: whole(line, "page")?.unwrap_or(1),
+        page_size: whole(line, "page_size")?,
+        now: t.now.secs(),
+        last_sync: t.last_sync.secs(),
+        tz: t.tz,
+        lookups: None,
+    })
+    .map_err(failure)?;
+    Ok(value)
+}
+
+/// Answers JSON lines, one each, in order. `wrap`: members of an answer that worked.
+fn batch(out: &Out, file: &Path, answer: impl Fn(&Value) -> Result<Value, Failure>, wrap: bool) -> Done {
+    let input: Box<dyn Read> = if file == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::io::Cursor::new(read_file(file)?))
+    };
+    let mut writer = BufWriter::new(std::io::stdout().lock());
+    let mut reader = BufReader::new(input);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let n = reader.read_until(b'\n', &mut line).map_err(|e| {
+            let why = e.to_string();
+            wrong(
+                "HL-1002",
+                &file.display().to_string(),
+                text!("the input cannot be read: {why}", "输入无法读取:{why}"),
+            )
+        })?;
+        if n == 0 {
+            break;
+        }
+        let text = line.trim_ascii();
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        if text.is_empty() {
+            continue;
+        }
+        let answered =
+            Value::parse(text).map_err(|e| wrong("HL-8013", "", e.text())).and_then(|v| answer(&v));
+        let json = match answered {
+            Ok(v) if wrap => format!("{{\"value\":{}}}", v.to_json()),
+            Ok(v) => v.to_json(),
+            Err(f) => serde_json::json!({"error": out.failure_json(&f)}).to_string(),
+        };
+        if writeln!(writer, "{json}").is_err() {
+            return Ok(0);
+        }
+    }
+    let _ = writer.flush();
+    Ok(0)
+}
+
+/// `heliu eval`
+pub fn eval(_common: &Common, out: &Out, args: &EvalArgs) -> Done {
+    let clock = RealClock::new();
+    if let Some(file) = &args.batch {
+        return batch(out, file, |line| eval_line(line, &clock), true);
+    }
+    let t = times(args.tz.as_deref(), args.now.as_deref(), args.last_sync.as_deref(), &clock)?;
+    let record = args.record.as_deref().map(read_json).transpose()?;
+    let parser = match &args.parser {
+        None => None,
+        Some(p) => Some(Value::parse(p.as_bytes()).map_err(|e| wrong("HL-8010", "--parser", e.text()))?),
+    };
+    let expr = Value::from(args.expr.as_deref().unwrap_or(""));
+    let (value, warnings) = evaluate(&EvalRequest {
+        expr: &expr,
+        record: record.as_ref(),
+        row: args.row.as_deref(),
+        now: t.now.secs(),
+        last_sync: t.last_sync.secs(),
+        tz: t.tz,
+        ty: args.ty.as_deref(),
+        parser: parser.as_ref(),
+        strict: args.strict,
+        lookups: None,
+    })
+    .map_err(|e| Stop::from(failure(e)))?;
+    for w in &warnings {
+        out.hint(w);
+    }
+    out.line(&value.to_json());
+    Ok(0)
+}
+
+/// `heliu render`
+pub fn render(_common: &Common, out: &Out, args: &RenderArgs) -> Done {
+    let clock = RealClock::new();
+    if let Some(file) = &args.batch {
+        return batch(out, file, |line| render_line(line, &clock), false);
+    }
+    let t = times(args.tz.as_deref(), args.now.as_deref(), args.last_sync.as_deref(), &clock)?;
+    let file = args.metadata.as_deref().unwrap_or(Path::new(""));
+    let metadata = read_json(file)?;
+    let records = args.record.iter().map(|f| read_json(f)).collect::<Result<Vec<_>, _>>()?;
+    let (value, warnings) = render_document(&RenderRequest {
+        metadata: &metadata,
+        records: &records,
+        page: args.page,
+        page_size: None,
+        now: t.now.secs(),
+        last_sync: t.last_sync.secs(),
+        tz: t.tz,
+        lookups: None,
+    })
+    .map_err(|e| {
+        let mut f = failure(e);
+        f.place = if f.place.is_empty() {
+            file.display().to_string()
+        } else {
+            format!("{}: {}", file.display(), f.place)
+        };
+        Stop::from(f)
+    })?;
+    for w in &warnings {
+        out.hint(w);
+    }
+    out.line(&value.to_json());
+    Ok(0)
+}

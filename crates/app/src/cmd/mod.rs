@@ -1,0 +1,15 @@
+//! The commands.
+
+pub mod calls;
+pub mod check;
+pub mod connector;
+pub mod explain;
+pub mod expr;
+pub mod init;
+pub mod platforms;
+pub mod preview;
+pub mod records;
+pub mod run;
+pub mod sandbox;
+pub mod state;
+pub mod trace;

@@ -1,0 +1,156 @@
+//! `preview`: the exact requests, without sending any.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use heliu_model::ports::{Clock, Ledger, PageRequest, Prepared, RowBody, WriteRow};
+use heliu_model::walk::Walk;
+use heliu_model::{Failure, Lang, Window, text};
+use serde_json::{Value, json};
+
+use crate::output::{Done, Out};
+use crate::wire::App;
+
+/// A rendering as JSON with its digits.
+pub fn body_json(body: &RowBody) -> Value {
+    let exact = |v: &heliu_transform::Value| v.to_serde();
+    match body {
+        RowBody::Columns(values) => Value::Array(values.iter().map(exact).collect()),
+        RowBody::Object { request, other } => json!({
+            "request": exact(&heliu_transform::Value::Object(request.clone())),
+            "otherRequest": exact(&heliu_transform::Value::Object(other.clone())),
+        }),
+        RowBody::Nothing => Value::Null,
+    }
+}
+
+fn prepared_json(p: &Prepared) -> Value {
+    json!({
+        "method": p.method,
+        "url": p.url,
+        "headers": p.headers.iter().map(|(k, v)| json!([k, v])).collect::<Vec<_>>(),
+        "body": p.body,
+    })
+}
+
+fn show(out: &Out, p: &Prepared) {
+    out.line(&format!("{} {}", p.method, p.url));
+    for (k, v) in &p.headers {
+        out.line(&format!("> {k}: {v}"));
+    }
+    if !p.body.is_empty() {
+        out.line(&p.body);
+    }
+}
+
+/// `heliu preview`
+pub async fn preview(app: &App, plan: &str, record: Option<&Path>, key: Option<&str>) -> Done {
+    let registry = app.registry()?;
+    let ledger = app.ledger()?;
+    let ready = app.ready(&registry, &ledger, plan).await?;
+    let spec = &ready.spec;
+    let row = ledger.find_plan(&spec.name).await?;
+    let now = app.clock.now();
+    let to = now.plus_ms(-spec.settle_ms).floor_secs();
+    let from = row
+        .as_ref()
+        .and_then(|r| r.watermark)
+        .map(|w| w.plus_ms(-spec.lookback_ms))
+        .or(spec.start)
+        .unwrap_or_else(|| now.plus_ms(-86_400_000).floor_secs());
+    let source = &ready.sides.source;
+    let length = match (spec.window_ms, source.shape().max_window_ms) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    let whole = Window { from, to: to.max(from) };
+    let window = whole.split(if spec.windowed { length } else { None }).into_iter().next().unwrap_or(whole);
+    let walk = Walk::new(source.shape().paging, spec.verify, source.shape().page_size);
+    let mut answer = json!({"plan": spec.name, "window": {"from": window.from.rfc3339(spec.tz), "to": window.to.rfc3339(spec.tz)}});
+    let first = match walk.wanted(1).into_iter().next() {
+        Some(at) => Some(source.prepare(&PageRequest { window, at })?),
+        None => None,
+    };
+    if !app.out.json {
+        let title = if app.out.lang == Lang::Zh { "来源,第一页:" } else { "source, first page:" };
+        app.out.line(title);
+        if let Some(p) = &first {
+            show(&app.out, p);
+        }
+    }
+    let content: Option<(String, Bytes)> = match (record, key) {
+        (Some(file), _) => {
+            let bytes = std::fs::read(file).map_err(|e| {
+                let why = e.to_string();
+                Failure::config("HL-1002", text!("the file cannot be read: {why}", "文件无法读取:{why}"))
+                    .at(file.display().to_string())
+            })?;
+            heliu_transform::Value::parse(&bytes)
+                .map_err(|e| Failure::config("HL-1003", e.text()).at(file.display().to_string()))?;
+            Some(("preview".into(), bytes.into()))
+        }
+        (None, Some(id)) => {
+            let story = match &row {
+                Some(row) => ledger.story(row.id, id).await?,
+                None => None,
+            };
+            let name = &spec.name;
+            let content = story.and_then(|s| s.content).ok_or_else(|| {
+                Failure::config(
+                    "HL-8016",
+                    text!("plan `{name}` has no record `{id}`", "方案 `{name}` 没有数据 `{id}`"),
+                )
+                .hint(text!("`heliu records {name}` lists them", "`heliu records {name}` 可列出数据"))
+            })?;
+            Some((id.to_owned(), content))
+        }
+        (None, None) => None,
+    };
+    let mut writes = Vec::new();
+    if let Some((id, content)) = &content {
+        // What the source makes of it comes first: splitting, flattening, keys.
+        let mut elements = Vec::new();
+        if record.is_some() {
+            ready.sides.shaper.shape(content, &mut elements);
+        }
+        let shaped: Vec<(String, Bytes)> = if elements.is_empty() {
+            vec![(id.clone(), content.clone())]
+        } else {
+            elements.into_iter().map(|e| (e.id.unwrap_or_else(|| id.clone()), e.content)).collect()
+        };
+        let mut rows = Vec::new();
+        for (id, content) in shaped {
+            let body = ready.sides.renderer.render(&window, &content)?;
+            rows.push(WriteRow { id, version: 1, body });
+        }
+        writes = ready.sides.target.prepare(&rows)?;
+        if !app.out.json {
+            let title = if app.out.lang == Lang::Zh { "目标:" } else { "target:" };
+            app.out.line("");
+            app.out.line(title);
+            if writes.is_empty() {
+                app.out.line(if app.out.lang == Lang::Zh {
+                    "(不发送任何请求)"
+                } else {
+                    "(nothing is sent)"
+                });
+            }
+            for p in &writes {
+                show(&app.out, p);
+            }
+        }
+    } else if !app.out.json {
+        app.out.hint(&text!(
+            "give --record FILE or --key ID to see the target's write",
+            "用 --record 文件 或 --key 编号 查看目标写入"
+        ));
+    }
+    if app.out.json {
+        if let Value::Object(map) = &mut answer {
+            map.insert("source".into(), first.as_ref().map(prepared_json).into());
+            map.insert("target".into(), writes.iter().map(prepared_json).collect::<Vec<_>>().into());
+        }
+        app.out.value(&answer);
+    }
+    Ok(0)
+}

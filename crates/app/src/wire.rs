@@ -1,0 +1,370 @@
+//! From files to something that runs: ledger, platforms, both sides of a plan.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+use heliu_connect::{Ports, Registry};
+use heliu_engine::{DialectRenderer, DialectShaper, PlanSpec, Sides};
+use heliu_ledger::{Options, SqliteLedger};
+use heliu_model::config::PlanFile;
+use heliu_model::ports::{Clock, Ledger, PlanRow, Retention};
+use heliu_model::{ConnectorSpec, Failure, Problem, Severity, Ts, text};
+use heliu_transform::{Metadata, Side};
+
+use crate::args::Common;
+use crate::clock::RealClock;
+use crate::lint;
+use crate::output::{Out, Stop};
+use crate::project::Project;
+
+/// A project opened by a command.
+pub struct App {
+    /// Answers.
+    pub out: Out,
+    /// Files.
+    pub project: Project,
+    /// Data directory.
+    pub data_dir: PathBuf,
+    /// Time.
+    pub clock: Arc<RealClock>,
+}
+
+/// A plan with everything that files say about it.
+pub struct Loaded {
+    /// File stem.
+    pub name: String,
+    /// The plan file.
+    pub plan: PlanFile,
+    /// Source metadata.
+    pub source_meta: Metadata,
+    /// Target metadata.
+    pub target_meta: Metadata,
+    /// Source connector; `None` when it has errors.
+    pub source: Option<ConnectorSpec>,
+    /// Target connector; `None` when it has errors.
+    pub target: Option<ConnectorSpec>,
+    /// The plan's zone.
+    pub tz: Tz,
+    /// All findings.
+    pub problems: Vec<Problem>,
+}
+
+/// A plan ready to run.
+pub struct Ready {
+    /// Rules.
+    pub spec: PlanSpec,
+    /// Both sides.
+    pub sides: Sides,
+    /// Warnings of its files.
+    pub warnings: Vec<Problem>,
+}
+
+/// `host:pid:start` of this process, as leases name it.
+pub fn owner() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "localhost".into());
+    let pid = std::process::id();
+    // Field 22 behind the command's closing bracket: start in clock ticks. It tells a reused pid apart.
+    let start = std::fs::read_to_string("/proc/self/stat")
+        .ok()
+        .and_then(|s| {
+            s.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19).map(str::to_owned))
+        })
+        .unwrap_or_else(|| "0".into());
+    format!("{}:{pid}:{start}", host.trim())
+}
+
+impl App {
+    /// Opens the project of the common options.
+    ///
+    /// # Errors
+    /// The directory or `heliu.toml` cannot be used.
+    pub fn open(common: &Common, out: Out) -> Result<App, Stop> {
+        let project = Project::open(&common.project)?;
+        let data_dir = project.data_dir(common.data_dir.as_deref());
+        Ok(App { out, project, data_dir, clock: Arc::new(RealClock::new()) })
+    }
+
+    /// Opens the ledger.
+    ///
+    /// # Errors
+    /// See [`SqliteLedger::open`].
+    pub fn ledger(&self) -> Result<SqliteLedger, Stop> {
+        let options =
+            Options { synced: self.project.settings.synchronous, holder: owner(), ..Options::default() };
+        Ok(SqliteLedger::open(&self.data_dir, &options)?)
+    }
+
+    /// The ledger, if there is one already.
+    ///
+    /// # Errors
+    /// It is there and cannot be opened.
+    pub fn ledger_if_any(&self) -> Result<Option<SqliteLedger>, Stop> {
+        if self.data_dir.join("ledger.db").exists() { self.ledger().map(Some) } else { Ok(None) }
+    }
+
+    /// All platforms.
+    ///
+    /// # Errors
+    /// Manifests that cannot be used.
+    pub fn registry(&self) -> Result<Registry, Stop> {
+        Registry::new(&self.project.manifests()).map_err(|failures| {
+            Stop::Problems(
+                failures
+                    .into_iter()
+                    .map(|f| Problem { hint: f.hint, ..Problem::error(&f.code, f.place, f.message) })
+                    .collect(),
+            )
+        })
+    }
+
+    /// What outside calls need.
+    pub fn ports(&self, ledger: &SqliteLedger) -> Ports {
+        Ports {
+            clock: self.clock.clone(),
+            tokens: Arc::new(ledger.clone()),
+            budget: Arc::new(ledger.clone()),
+            owner: owner(),
+        }
+    }
+
+    /// Everything that the files say about a plan, with every finding.
+    ///
+    /// # Errors
+    /// There is no such plan, or its file is no JSON.
+    pub async fn load(
+        &self,
+        registry: &Registry,
+        ledger: Option<&SqliteLedger>,
+        name: &str,
+    ) -> Result<Loaded, Stop> {
+        let read = self.project.plan(name)?;
+        let stem = read.file.trim_start_matches("plans/").trim_end_matches(".json").to_owned();
+        let mut problems = read.problems;
+        let plan = read.value;
+        let mut specs = Vec::new();
+        for (side, file) in [("source", &plan.source), ("target", &plan.target)] {
+            if file.connector.is_empty() {
+                specs.push(None);
+                continue;
+            }
+            match self.project.resolve(&file.connector, ledger).await {
+                Ok((spec, found)) => {
+                    problems
+                        .extend(found.iter().filter(|p| !problems.contains(p)).cloned().collect::<Vec<_>>());
+                    let usable = !found.iter().any(|p| p.severity == Severity::Error);
+                    let usable = match registry.canonical(&spec.platform) {
+                        Ok(_) => usable,
+                        Err(p) => {
+                            let file = self.project.connector_file(&file.connector);
+                            problems.push(Problem { file, ..p });
+                            false
+                        }
+                    };
+                    specs.push(usable.then_some(spec));
+                }
+                Err(Stop::Problems(list)) => {
+                    for mut p in list {
+                        if p.file.is_empty() {
+                            p.file = read.file.clone();
+                            p.path = format!("{side}.connector");
+                        }
+                        problems.push(p);
+                    }
+                    specs.push(None);
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+        let target = specs.pop().flatten();
+        let source = specs.pop().flatten();
+        let tz = plan
+            .timezone
+            .or_else(|| source.as_ref().map(|s| registry.timezone(s)))
+            .unwrap_or(chrono_tz::Asia::Shanghai);
+        let mut metas = Vec::new();
+        for (side, kind, file, spec) in [
+            ("source.metadata", Side::Source, &plan.source, &source),
+            ("target.metadata", Side::Target, &plan.target, &target),
+        ] {
+            let (meta, mut found) = Metadata::parse(&file.metadata, kind);
+            if file.metadata.is_null() {
+                // The missing side is reported already.
+                found.clear();
+            } else if let Some(spec) = spec {
+                found.extend(registry.check(spec, &meta, kind == Side::Source));
+            }
+            problems.extend(found.into_iter().map(|p| Problem { file: read.file.clone(), ..p.under(side) }));
+            metas.push(meta);
+        }
+        let target_meta =
+            metas.pop().unwrap_or_else(|| Metadata::parse(&serde_json::Value::Null, Side::Target).0);
+        let source_meta =
+            metas.pop().unwrap_or_else(|| Metadata::parse(&serde_json::Value::Null, Side::Source).0);
+        let mut loaded = Loaded { name: stem, plan, source_meta, target_meta, source, target, tz, problems };
+        let lints = lint::plan(&loaded, &self.project.plan_names());
+        loaded.problems.extend(lints.into_iter().map(|p| Problem { file: read.file.clone(), ..p }));
+        Ok(loaded)
+    }
+
+    /// A plan ready to run.
+    ///
+    /// # Errors
+    /// Every problem of its files.
+    pub async fn ready(&self, registry: &Registry, ledger: &SqliteLedger, name: &str) -> Result<Ready, Stop> {
+        let loaded = self.load(registry, Some(ledger), name).await?;
+        self.build(registry, ledger, loaded).await
+    }
+
+    /// Builds both sides.
+    ///
+    /// # Errors
+    /// Every problem of its files.
+    pub async fn build(&self, registry: &Registry, ledger: &SqliteLedger, l: Loaded) -> Result<Ready, Stop> {
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            l.problems.into_iter().partition(|p| p.severity == Severity::Error);
+        let (Some(source_spec), Some(target_spec), true) = (&l.source, &l.target, errors.is_empty()) else {
+            return Err(errors.into());
+        };
+        let ports = self.ports(ledger);
+        let file = format!("plans/{}.json", l.name);
+        let place = |side: &str, connector: &str, list: Vec<Problem>| -> Vec<Problem> {
+            list.into_iter()
+                .map(|p| {
+                    if p.path.starts_with("credentials") || p.path == "platform" || p.path == "base_url" {
+                        Problem { file: self.project.connector_file(connector), ..p }
+                    } else {
+                        Problem { file: file.clone(), ..p.under(side) }
+                    }
+                })
+                .collect()
+        };
+        let source = registry.build_source(source_spec, &l.source_meta, l.tz, &ports).await;
+        let target = registry.build_target(target_spec, &l.target_meta, l.tz, l.plan.batch, &ports).await;
+        let (source, target) = match (source, target) {
+            (Ok(s), Ok(t)) => (s, t),
+            (s, t) => {
+                let mut list = Vec::new();
+                if let Err(e) = s {
+                    list.extend(place("source.metadata", &source_spec.name, e));
+                }
+                if let Err(e) = t {
+                    list.extend(place("target.metadata", &target_spec.name, e));
+                }
+                return Err(list.into());
+            }
+        };
+        let start = match &l.plan.start {
+            None => None,
+            Some(words) => {
+                Some(Ts::parse(words, l.tz).map_err(|t| vec![Problem::error("HL-1010", "start", t)])?)
+            }
+        };
+        let shape = source.shape();
+        let shaper = DialectShaper::new(
+            &l.source_meta,
+            l.tz,
+            &l.plan.hash_ignore,
+            shape.stamp.as_deref(),
+            shape.anchor.as_deref(),
+            self.clock.clone(),
+        );
+        let renderer = DialectRenderer::new(&l.target_meta, target.shape().render, l.tz, None);
+        let spec = PlanSpec {
+            name: l.name,
+            uuid: l.plan.id.clone(),
+            tz: l.tz,
+            start,
+            lookback_ms: l.plan.lookback_ms,
+            settle_ms: l.plan.settle_ms,
+            window_ms: l.plan.window_ms,
+            windowed: l.source_meta.uses_window(),
+            batch: l.plan.batch,
+            retries: l.plan.retries,
+            max_attempts: l.plan.max_attempts,
+            policy: l.plan.policy(l.source_meta.id_check),
+            verify: l.plan.verify,
+        };
+        let sides = Sides { source, shaper: Arc::new(shaper), target, renderer: Arc::new(renderer) };
+        Ok(Ready { spec, sides, warnings })
+    }
+
+    /// A plan's row in the ledger and its zone, for commands that look.
+    ///
+    /// # Errors
+    /// Neither the project nor the ledger knows the plan.
+    pub async fn find(&self, ledger: &SqliteLedger, name: &str) -> Result<(Option<PlanRow>, Tz), Stop> {
+        let stem = name.trim_start_matches("plans/").trim_end_matches(".json");
+        let row = ledger.find_plan(stem).await?;
+        let file = self.project.plan(stem);
+        if row.is_none()
+            && let Err(problems) = file
+        {
+            return Err(problems.into());
+        }
+        let mut tz = chrono_tz::Asia::Shanghai;
+        if let Ok(read) = file {
+            tz = match read.value.timezone {
+                Some(z) => z,
+                None => match (self.registry(), self.project.connector(&read.value.source.connector)) {
+                    (Ok(registry), Ok(c)) => registry.timezone(&ConnectorSpec {
+                        platform: c.value.platform,
+                        timezone: c.value.timezone,
+                        ..ConnectorSpec::default()
+                    }),
+                    _ => tz,
+                },
+            };
+        }
+        Ok((row, tz))
+    }
+
+    /// Like [`App::find`], for commands that need something in the ledger.
+    ///
+    /// # Errors
+    /// The plan never ran.
+    pub async fn must_find(&self, ledger: &SqliteLedger, name: &str) -> Result<(PlanRow, Tz), Stop> {
+        match self.find(ledger, name).await? {
+            (Some(row), tz) => Ok((row, tz)),
+            (None, _) => Err(Failure::config(
+                "HL-8011",
+                text!("plan `{name}` has not run yet", "方案 `{name}` 尚未运行过"),
+            )
+            .hint(text!("start it with `heliu run {name}`", "用 `heliu run {name}` 运行"))
+            .into()),
+        }
+    }
+
+    /// Removes what the settings let go. A failure is no reason to fail a run that is done.
+    pub async fn retain(&self, ledger: &SqliteLedger) {
+        let s = &self.project.settings;
+        let now = self.clock.now();
+        let before = |days: Option<u64>| {
+            days.and_then(|d| i64::try_from(d).ok()).map(|d| now.plus_ms(-d.saturating_mul(86_400_000)))
+        };
+        let keep = Retention {
+            calls_before: before(Some(s.calls_days.unwrap_or(30))),
+            calls_bytes: Some(s.calls_mib.unwrap_or(2_048).saturating_mul(1 << 20)),
+            records_before: before(s.records_days),
+        };
+        if let Err(f) = ledger.prune(keep, now).await {
+            tracing::warn!(target: "heliu", "{f}");
+        }
+    }
+
+    /// Reads a time of the command line in a zone.
+    ///
+    /// # Errors
+    /// Not a time.
+    pub fn time(words: &str, option: &str, tz: Tz) -> Result<Ts, Stop> {
+        Ts::parse(words, tz).map_err(|t| {
+            Failure::config("HL-8010", t)
+                .at(option)
+                .hint(text!(
+                    "write `2024-03-14 16:00:00`, RFC 3339, or unix seconds",
+                    "请写成 `2024-03-14 16:00:00`、RFC 3339 或 unix 秒"
+                ))
+                .into()
+        })
+    }
+}
