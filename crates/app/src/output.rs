@@ -174,6 +174,7 @@ impl Out {
     /// An aligned table; widths count what a terminal shows, Chinese included.
     pub fn table(&self, head: &[&str], rows: &[Vec<String>]) {
         let mut widths: Vec<usize> = head.iter().map(|h| h.width()).collect();
+        widths.resize(rows.iter().map(Vec::len).max().unwrap_or(0).max(widths.len()), 0);
         for row in rows {
             for (w, cell) in widths.iter_mut().zip(row) {
                 *w = (*w).max(cell.width());
@@ -192,7 +193,9 @@ impl Out {
             }
             self.line(line.trim_end());
         };
-        print(&head.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>());
+        if !head.is_empty() {
+            print(&head.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>());
+        }
         for row in rows {
             print(row);
         }

@@ -159,9 +159,10 @@ impl Walk {
         self.pass
     }
 
-    /// The source's own total as last declared.
+    /// The source's own total of the window as last declared. Behind an anchor a reply counts only what is left, so
+    /// that the first one is the window's.
     pub fn total(&self) -> Option<u64> {
-        self.total
+        if self.paging == Paging::Anchored { self.first_total } else { self.total }
     }
 
     /// Findings so far.
