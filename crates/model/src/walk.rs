@@ -408,7 +408,19 @@ impl Walk {
                 self.to_pages();
             }
             _ if self.first_total.is_some_and(|t| t > self.distinct + self.clashes) => self.to_pages(),
-            _ => self.end(true),
+            _ => {
+                if seen.has_next == Some(true) {
+                    // The anchor is inclusive and the page was not full: nothing can be behind it.
+                    self.note(
+                        "HL-7028",
+                        text!(
+                            "the source keeps promising more behind the last row, but nothing comes; its word was not followed",
+                            "来源在最后一行之后仍声明还有数据,但没有返回任何新数据;未再继续请求"
+                        ),
+                    );
+                }
+                self.end(true);
+            }
         }
     }
 

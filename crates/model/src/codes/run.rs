@@ -86,6 +86,18 @@ pub const CODES: &[Code] = &[
         todo: ("nothing: the window was read by page number instead", "无需处理:已改为按页码读取该窗口"),
     },
     Code {
+        id: "HL-7028",
+        title: ("the source promises more and brings nothing", "来源声明还有数据,但没有返回"),
+        cause: (
+            "the platform's `has_next` stays true on its last page",
+            "平台在最后一页仍返回 `has_next` 为真",
+        ),
+        todo: (
+            "nothing: an inclusive cursor proved that the window is complete; tell the platform's support",
+            "无需处理:包含端点的游标已证明窗口完整;可告知平台支持",
+        ),
+    },
+    Code {
         id: "HL-7024",
         title: ("the cursor stands still", "游标不再前进"),
         cause: (

@@ -1,0 +1,107 @@
+//! Files that are wrong: every problem at once, with place, and nothing sent.
+
+use serde_json::{Value, json};
+
+use crate::harness::sandbox;
+use crate::sqlite::{noop, orders_source, orders_target, shops_source, sqlite_project, start};
+
+fn codes(v: &Value) -> Vec<(String, String, String)> {
+    let text = |p: &Value, k: &str| p[k].as_str().unwrap_or("").to_owned();
+    let list = v["problems"]
+        .as_array()
+        .or_else(|| v["error"]["problems"].as_array())
+        .unwrap_or_else(|| panic!("{v}"));
+    list.iter().map(|p| (text(p, "code"), text(p, "file"), text(p, "path"))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_problem_is_named_with_file_and_path() {
+    let sandbox = sandbox(10, "").await;
+    let p = sqlite_project(&sandbox);
+    p.write("plans/broken.json", "{\n  \"name\": \"x\",\n  oops\n}");
+    p.plan("unknown", &json!({"shedule": "0 * * * * ?", "lookback": "10 parsecs", "source": shops_source(), "target": {"connector": "b1", "metadata": {"api": "batchexecute"}}}));
+    let mut target = orders_target();
+    target["metadata"]["otherRequest"][0]["value"] = "REPLACE INTO outbound (io_id, o_id) VALUES".into();
+    p.plan("columns", &json!({"start": start(), "source": orders_source("io_id"), "target": target}));
+    let mut target = orders_target();
+    target["metadata"]["otherRequest"] = json!([]);
+    p.plan("statement", &json!({"start": "yesterday", "source": orders_source("io_id"), "target": target}));
+    p.plan(
+        "empty",
+        &json!({"source": {"connector": "jst", "metadata": {"method": "POST"}}, "target": noop()}),
+    );
+    p.write("connectors/spare.toml", "platform = \"jushuitann\"\n");
+    let a = p.run(&["check", "--json"]).await.exits(2).json();
+    let found = codes(&a);
+    let has = |file: &str, path: &str| found.iter().any(|(_, f, at)| f == file && at.contains(path));
+    for (file, path) in [
+        ("plans/broken.json", ""),
+        ("plans/unknown.json", "shedule"),
+        ("plans/unknown.json", "lookback"),
+        ("plans/unknown.json", "target.connector"),
+        ("plans/columns.json", "target.metadata.otherRequest.main_sql"),
+        ("plans/statement.json", "target.metadata.otherRequest.main_sql"),
+        ("plans/statement.json", "start"),
+        ("plans/empty.json", "source.metadata"),
+        ("connectors/spare.toml", "platform"),
+    ] {
+        assert!(has(file, path), "{file} {path}: {found:#?}");
+    }
+    let words = p.run(&["check"]).await.exits(2).out;
+    for hint in ["schedule", "line 3", "jushuitan", "REPLACE INTO"] {
+        assert!(words.contains(hint), "{hint}: {words}");
+    }
+    p.run(&["run", "columns", "--json"]).await.exits(2);
+    assert_eq!(sandbox.calls(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_times_and_ranges_are_refused_before_anything_is_sent() {
+    let sandbox = sandbox(10, "").await;
+    let p = sqlite_project(&sandbox);
+    p.plan("orders", &json!({"start": start(), "source": orders_source("io_id"), "target": orders_target()}));
+    for args in [
+        vec!["run", "orders", "--from", "14.03.2024"],
+        vec!["run", "orders", "--from", "2024-03-15 00:00:00", "--to", "2024-03-14 00:00:00"],
+        vec!["run", "order"],
+        vec!["records", "orders", "--state", "lost"],
+        vec!["run"],
+        vec!["eval", "x", "--tz", "Mars/Olympus"],
+        vec!["render", "nowhere.json"],
+    ] {
+        let a = p.run(&args).await.exits(2);
+        assert!(!a.err.is_empty(), "{args:?}");
+    }
+    assert_eq!(sandbox.calls(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_sealed_and_named_when_missing() {
+    let sandbox = sandbox(10, "").await;
+    let p = sqlite_project(&sandbox);
+    let c = sandbox.credentials();
+    let toml = sandbox.connector_toml().replace(&format!("\"{}\"", c.app_secret), "{ secret = \"jst\" }");
+    p.write("connectors/jst.toml", &toml);
+    p.plan("shops", &json!({"source": shops_source(), "target": noop()}));
+    let a = p.run(&["run", "shops"]).await.exits(2);
+    assert!(a.err.contains("secret set jst"), "{}", a.err);
+    let mut set = p.command(&["secret", "set", "jst"]);
+    set.stdin(std::process::Stdio::piped());
+    let mut child = set.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stdin, format!("{}\n", c.app_secret).as_bytes()).await.unwrap();
+    drop(stdin);
+    assert!(child.wait().await.unwrap().success());
+    p.run(&["run", "shops"]).await.exits(0);
+    for entry in std::fs::read_dir(p.path().join(".heliu")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        for secret in [&c.app_secret, &c.access_token, &c.refresh_token] {
+            assert!(!bytes.windows(secret.len()).any(|w| w == secret.as_bytes()), "{}", path.display());
+        }
+    }
+    let list = p.run(&["secret", "list", "--json"]).await.exits(0).json();
+    assert_eq!(list["name"], "jst");
+    p.run(&["secret", "rm", "jst"]).await.exits(0);
+    p.run(&["secret", "rm", "jst"]).await.exits(2);
+}

@@ -1,0 +1,9 @@
+//! The program from outside: command lines, files, exit statuses, rows in databases.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod bad_input;
+mod dialect;
+mod harness;
+mod mysql;
+mod sqlite;
+mod weather;
