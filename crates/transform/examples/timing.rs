@@ -62,9 +62,28 @@ fn main() {
     });
 
     let names = [
-        "io_id", "o_id", "so_id", "shop_id", "shop_name", "status", "created", "modified", "pay_amount", "freight",
-        "qty", "weight", "receiver_name", "receiver_mobile", "receiver_state", "receiver_city", "receiver_district",
-        "receiver_address", "remark", "buyer_message", "lc_id", "l_id",
+        "io_id",
+        "o_id",
+        "so_id",
+        "shop_id",
+        "shop_name",
+        "status",
+        "created",
+        "modified",
+        "pay_amount",
+        "freight",
+        "qty",
+        "weight",
+        "receiver_name",
+        "receiver_mobile",
+        "receiver_state",
+        "receiver_city",
+        "receiver_district",
+        "receiver_address",
+        "remark",
+        "buyer_message",
+        "lc_id",
+        "l_id",
     ];
     let plain: Vec<String> =
         names.iter().map(|n| format!(r#"{{"field":"{n}","type":"string","value":"{{{n}}}"}}"#)).collect();
@@ -94,13 +113,18 @@ fn main() {
         "FROM_UNIXTIME({{CURRENT_TIME}} - 600, '%Y-%m-%d %H:%i:%s')",
     ];
     for (slot, f) in mixed.iter_mut().zip(functions) {
-        *slot = format!(r#"{{"field":"f","type":"string","value":"_function {f}"}}"#).replacen("\"f\"", &format!("\"f{}\"", f.len()), 1);
+        *slot = format!(r#"{{"field":"f","type":"string","value":"_function {f}"}}"#).replacen(
+            "\"f\"",
+            &format!("\"f{}\"", f.len()),
+            1,
+        );
     }
     rows("row of 22 columns, 6 functions", &mixed);
 
     mixed.truncate(19);
     mixed[6] = r#"{"field":"FShop","value":"{{shop_id}}","parser":{"name":"ConvertObjectParser","params":"FNumber"}}"#.into();
-    mixed[7] = r#"{"field":"labels","value":"{{labels}}","parser":{"name":"StringToArray","params":","}}"#.into();
+    mixed[7] =
+        r#"{"field":"labels","value":"{{labels}}","parser":{"name":"StringToArray","params":","}}"#.into();
     mixed.push(
         r#"{"field":"FEntity","type":"array","value":"items","children":[{"field":"FMaterialId","value":"{{items.sku_id}}","parser":{"name":"ConvertObjectParser","params":"FNumber"}},{"field":"FQty","type":"int","value":"{{items.qty}}"},{"field":"FPrice","type":"float","value":"{{items.sale_price}}"},{"field":"FNo","value":"{{so_id}}"}]}"#.into(),
     );

@@ -160,7 +160,9 @@ impl Reader<'_> {
                 let name = out.get(key.0 + 1..key.1 - 1).unwrap_or(&[]);
                 let inner: Vec<&[String]> = ignore
                     .iter()
-                    .filter_map(|p| p.split_first().filter(|(head, _)| head.as_bytes() == name).map(|(_, t)| t))
+                    .filter_map(|p| {
+                        p.split_first().filter(|(head, _)| head.as_bytes() == name).map(|(_, t)| t)
+                    })
                     .collect();
                 dropped = inner.iter().any(|p| p.is_empty());
                 self.value(&inner, out, depth + 1)?;
@@ -205,7 +207,8 @@ impl Reader<'_> {
         self.swap.clear();
         let mut i = 0;
         while let Some(m) = members.get(i) {
-            let same = members.get(i + 1).is_some_and(|n| out.get(n.key.0..n.key.1) == out.get(m.key.0..m.key.1));
+            let same =
+                members.get(i + 1).is_some_and(|n| out.get(n.key.0..n.key.1) == out.get(m.key.0..m.key.1));
             if !same {
                 self.swap.extend_from_slice(out.get(m.whole.0..m.whole.1).unwrap_or(&[]));
                 self.swap.push(b',');
@@ -218,7 +221,8 @@ impl Reader<'_> {
 
     fn string(&mut self, out: &mut Vec<u8>) -> Result<(), NotJson> {
         let body = self.raw.get(self.at + 1..).unwrap_or(&[]);
-        let plain = body.iter().position(|b| matches!(b, b'"' | b'\\')).ok_or(NotJson { at: self.raw.len() })?;
+        let plain =
+            body.iter().position(|b| matches!(b, b'"' | b'\\')).ok_or(NotJson { at: self.raw.len() })?;
         if body.get(plain) == Some(&b'"') {
             let end = self.at + plain + 2;
             out.extend_from_slice(self.raw.get(self.at..end).unwrap_or(&[]));

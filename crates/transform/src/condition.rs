@@ -39,8 +39,9 @@ enum Logic {
     NotIn,
 }
 
-const NAMES: &[&str] =
-    &["eq", "neq", "gt", "egt", "lt", "elt", "like", "notlike", "between", "notnull", "isnull", "in", "notin"];
+const NAMES: &[&str] = &[
+    "eq", "neq", "gt", "egt", "lt", "elt", "like", "notlike", "between", "notnull", "isnull", "in", "notin",
+];
 
 fn logic(name: &str) -> Option<Logic> {
     Some(match name.trim().to_ascii_lowercase().as_str() {
@@ -80,7 +81,10 @@ impl Condition {
                     problems.push(Problem::error(
                         "HL-2140",
                         at,
-                        text!("a condition is an object with `field`, `logic`, `value`", "条件应为含 `field`、`logic`、`value` 的对象"),
+                        text!(
+                            "a condition is an object with `field`, `logic`, `value`",
+                            "条件应为含 `field`、`logic`、`value` 的对象"
+                        ),
                     ));
                     continue;
                 };
@@ -90,7 +94,10 @@ impl Condition {
                     problems.push(Problem::error(
                         "HL-2141",
                         format!("{at}.logic"),
-                        text!("unknown logic `{word}`; did you mean `{near}`?", "未知的逻辑 `{word}`;是否为 `{near}`?"),
+                        text!(
+                            "unknown logic `{word}`; did you mean `{near}`?",
+                            "未知的逻辑 `{word}`;是否为 `{near}`?"
+                        ),
                     ));
                     continue;
                 };

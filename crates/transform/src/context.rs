@@ -102,7 +102,9 @@ impl Builtin {
             "MONTH_FIRST_DAY" => Builtin::MonthFirstDay,
             _ => {
                 let ago = |p: &str| {
-                    name.strip_prefix(p).and_then(|n| n.parse::<i64>().ok()).filter(|n| (0..=100_000).contains(n))
+                    name.strip_prefix(p)
+                        .and_then(|n| n.parse::<i64>().ok())
+                        .filter(|n| (0..=100_000).contains(n))
                 };
                 if let Some(n) = ago("DAYS_AGO_") {
                     Builtin::DaysAgo(n)
@@ -128,13 +130,18 @@ impl Builtin {
 
     /// The variable whose name a name in capitals nearly is.
     pub fn near(name: &str) -> Option<&'static str> {
-        let shape = name.contains('_') && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        let shape = name.contains('_')
+            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
         let near = |known: &&'static str| strsim::damerau_levenshtein(known, name) <= 2;
         if !shape {
             return None;
         }
         [
-            "LAST_SYNC_TIME", "CURRENT_TIME", "PAGINATION_START_PAGE", "PAGINATION_PAGE_SIZE", "PAGINATION_START_ROW",
+            "LAST_SYNC_TIME",
+            "CURRENT_TIME",
+            "PAGINATION_START_PAGE",
+            "PAGINATION_PAGE_SIZE",
+            "PAGINATION_START_ROW",
             "DAYS_AGO_1",
         ]
         .into_iter()

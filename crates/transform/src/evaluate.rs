@@ -84,7 +84,14 @@ pub fn evaluate(request: &EvalRequest) -> Result<(Value, Vec<Text>), EvaluateErr
             scope.inside(path, &row_value)
         }
     };
-    let v = mapping::single(request.expr, request.ty.unwrap_or("string"), request.parser, &ctx, &scope, &mut warnings)?;
+    let v = mapping::single(
+        request.expr,
+        request.ty.unwrap_or("string"),
+        request.parser,
+        &ctx,
+        &scope,
+        &mut warnings,
+    )?;
     Ok((v, warnings))
 }
 
@@ -116,7 +123,8 @@ pub struct RenderRequest<'a> {
 pub fn render(request: &RenderRequest) -> Result<(Value, Vec<Text>), EvaluateError> {
     let side = if request.records.is_empty() { Side::Source } else { Side::Target };
     let (meta, problems) = Metadata::from_value(request.metadata.clone(), side);
-    if let Some(p) = problems.into_iter().find(|p: &Problem| p.severity == Severity::Error && fatal(&p.code)) {
+    if let Some(p) = problems.into_iter().find(|p: &Problem| p.severity == Severity::Error && fatal(&p.code))
+    {
         return Err(EvaluateError { code: p.code, message: p.message, path: p.path, position: None });
     }
     let page_size = request.page_size.or(meta.page_size.map(i64::from)).unwrap_or(100);
@@ -147,8 +155,14 @@ pub fn render(request: &RenderRequest) -> Result<(Value, Vec<Text>), EvaluateErr
     if let Some(rows) = rows {
         for chunk in rendered.chunks(rows) {
             let mut map = head(&meta, &meta.api);
-            map.insert("request", Value::Array(chunk.iter().map(|r| Value::Object(r.request.clone())).collect()));
-            map.insert("otherRequest", Value::Object(chunk.first().map(|r| r.other.clone()).unwrap_or_default()));
+            map.insert(
+                "request",
+                Value::Array(chunk.iter().map(|r| Value::Object(r.request.clone())).collect()),
+            );
+            map.insert(
+                "otherRequest",
+                Value::Object(chunk.first().map(|r| r.other.clone()).unwrap_or_default()),
+            );
             out.push(Value::Object(map));
         }
     } else {
@@ -181,7 +195,8 @@ fn head(meta: &Metadata, api: &str) -> Map {
 }
 
 fn document(meta: &Metadata, mut rendered: Rendered) -> Result<Value, EvaluateError> {
-    let api = if meta.api.contains('{') { Request::fill_path(&meta.api, &mut rendered)? } else { meta.api.clone() };
+    let api =
+        if meta.api.contains('{') { Request::fill_path(&meta.api, &mut rendered)? } else { meta.api.clone() };
     let mut map = head(meta, &api);
     map.insert("request", Value::Object(rendered.request));
     map.insert("otherRequest", Value::Object(rendered.other));

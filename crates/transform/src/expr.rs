@@ -116,7 +116,9 @@ impl Expr {
         Expr(match value {
             Value::String(s) => Self::compile_text(s),
             Value::Array(items) => Kind::List(items.iter().map(Expr::compile).collect()),
-            Value::Object(map) => Kind::Object(map.iter().map(|(k, v)| (k.to_owned(), Expr::compile(v))).collect()),
+            Value::Object(map) => {
+                Kind::Object(map.iter().map(|(k, v)| (k.to_owned(), Expr::compile(v))).collect())
+            }
             other => Kind::Const(other.clone()),
         })
     }
@@ -464,13 +466,14 @@ fn compile_function(source: &str, body: &str) -> SqlFn {
     let mut sql = String::new();
     let mut nesting = Nesting::default();
     let mut rest = body;
-    let mut add = |bind: Bind, begin: usize, here: usize, sql: &mut String, pieces: &mut Vec<(usize, Piece)>| {
-        if !sql.is_empty() {
-            pieces.push((begin, Piece::Sql(std::mem::take(sql))));
-        }
-        pieces.push((here, Piece::Ref(binds.len())));
-        binds.push(bind);
-    };
+    let mut add =
+        |bind: Bind, begin: usize, here: usize, sql: &mut String, pieces: &mut Vec<(usize, Piece)>| {
+            if !sql.is_empty() {
+                pieces.push((begin, Piece::Sql(std::mem::take(sql))));
+            }
+            pieces.push((here, Piece::Ref(binds.len())));
+            binds.push(bind);
+        };
     while let Some(c) = rest.chars().next() {
         if c == '{'
             && let Some((r, used)) = read_reference(rest)
@@ -499,8 +502,11 @@ fn compile_function(source: &str, body: &str) -> SqlFn {
     if !sql.is_empty() {
         pieces.push((begin, Piece::Sql(sql)));
     }
-    let compiled = Function::compile(&pieces)
-        .map_err(|e| EvalError { code: e.code.into(), message: e.message, position: e.position });
+    let compiled = Function::compile(&pieces).map_err(|e| EvalError {
+        code: e.code.into(),
+        message: e.message,
+        position: e.position,
+    });
     SqlFn { source: source.to_owned(), compiled, binds }
 }
 

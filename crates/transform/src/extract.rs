@@ -41,7 +41,10 @@ const BUCKETS: usize = 128;
 fn bucket(key: &[u8]) -> usize {
     let at = |i: usize| usize::from(key.get(i).copied().unwrap_or(0));
     let n = key.len();
-    (n.wrapping_mul(31) ^ at(0).wrapping_mul(7) ^ at(n / 2).wrapping_mul(5) ^ at(n.saturating_sub(1)).wrapping_mul(3))
+    (n.wrapping_mul(31)
+        ^ at(0).wrapping_mul(7)
+        ^ at(n / 2).wrapping_mul(5)
+        ^ at(n.saturating_sub(1)).wrapping_mul(3))
         & (BUCKETS - 1)
 }
 
@@ -124,7 +127,9 @@ impl Level {
                     let v = reader.value(depth)?;
                     put(whole.first().copied().unwrap_or(usize::MAX), Some(v), out);
                 }
-                Some(head) if head.whole.is_empty() && head.literal.is_empty() && reader.next_byte() == b'{' => {
+                Some(head)
+                    if head.whole.is_empty() && head.literal.is_empty() && reader.next_byte() == b'{' =>
+                {
                     // Of a repeated name the last counts.
                     head.below.iter().for_each(|(slot, _)| put(*slot, None, out));
                     head.inner.read(reader, depth + 1, out)?;
@@ -196,6 +201,7 @@ impl Extractor {
 
 /// An object of those members that are there.
 pub(crate) fn partial(keys: &[Path], values: &mut [Option<Value>]) -> Value {
-    let members = keys.iter().zip(values).filter_map(|(k, v)| Some((k.as_str().to_owned(), v.take()?))).collect();
+    let members =
+        keys.iter().zip(values).filter_map(|(k, v)| Some((k.as_str().to_owned(), v.take()?))).collect();
     Value::Object(Map::from_members(members))
 }

@@ -33,8 +33,22 @@ enum Format {
 
 /// Names of all formats.
 pub(crate) const NAMES: &[&str] = &[
-    "date", "time", "dateTime", "shortDate", "shortTime", "shortDateTime", "dateDescription", "longText", "intval",
-    "round", "amount", "implode", "string", "float", "bool", "json",
+    "date",
+    "time",
+    "dateTime",
+    "shortDate",
+    "shortTime",
+    "shortDateTime",
+    "dateDescription",
+    "longText",
+    "intval",
+    "round",
+    "amount",
+    "implode",
+    "string",
+    "float",
+    "bool",
+    "json",
 ];
 
 fn unquote(s: &str) -> &str {
@@ -84,7 +98,8 @@ impl Rule {
     pub fn list(v: Option<&Value>, problems: &mut Vec<Problem>) -> Vec<Rule> {
         let mut out = Vec::new();
         for (i, entry) in v.and_then(Value::as_array).unwrap_or(&[]).iter().enumerate() {
-            let get = |k: &str| entry.as_object().and_then(|m| m.get(k)).map(Value::in_text).unwrap_or_default();
+            let get =
+                |k: &str| entry.as_object().and_then(|m| m.get(k)).map(Value::in_text).unwrap_or_default();
             let (old, new, format) = (get("old"), get("new"), get("format"));
             let at = format!("formatResponse[{i}]");
             if old.is_empty() {
@@ -97,7 +112,10 @@ impl Rule {
                 problems.push(Problem::error(
                     "HL-2131",
                     format!("{at}.format"),
-                    text!("unknown format `{name}`; did you mean `{near}`?", "未知的格式 `{name}`;是否为 `{near}`?"),
+                    text!(
+                        "unknown format `{name}`; did you mean `{near}`?",
+                        "未知的格式 `{name}`;是否为 `{near}`?"
+                    ),
                 ));
             }
             let new = if new.is_empty() { old.clone() } else { new };
@@ -157,7 +175,11 @@ impl Format {
             },
             Format::LongText(n) => {
                 let s = v.in_text();
-                if s.chars().count() <= *n { v } else { Value::String(s.chars().take(*n).collect::<String>() + "...") }
+                if s.chars().count() <= *n {
+                    v
+                } else {
+                    Value::String(s.chars().take(*n).collect::<String>() + "...")
+                }
             }
             Format::Intval => {
                 let n = decimal(&v).unwrap_or_default().with_scale_round(0, RoundingMode::Down);
@@ -172,7 +194,9 @@ impl Format {
                 None => v,
             },
             Format::Implode(sep) => match v {
-                Value::Array(items) => Value::String(items.iter().map(Value::in_text).collect::<Vec<_>>().join(sep)),
+                Value::Array(items) => {
+                    Value::String(items.iter().map(Value::in_text).collect::<Vec<_>>().join(sep))
+                }
                 other => other,
             },
             Format::Text => Value::String(v.in_text()),

@@ -59,12 +59,13 @@ impl Operation {
     }
 }
 
-
 /// A list of names: a JSON list, or a text with commas.
 fn names(map: &Map, key: &str) -> Vec<String> {
     match map.get(key) {
         Some(Value::Array(a)) => a.iter().map(Value::in_text).collect(),
-        Some(Value::String(s)) => s.split(',').map(|x| x.trim().to_owned()).filter(|x| !x.is_empty()).collect(),
+        Some(Value::String(s)) => {
+            s.split(',').map(|x| x.trim().to_owned()).filter(|x| !x.is_empty()).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -118,20 +119,29 @@ impl GroupCalculate {
             problems.push(Problem::error(
                 "HL-2010",
                 "groupCalculate",
-                text!("`groupCalculate` needs `headerGroup` or `bodyGroup`", "`groupCalculate` 需要 `headerGroup` 或 `bodyGroup`"),
+                text!(
+                    "`groupCalculate` needs `headerGroup` or `bodyGroup`",
+                    "`groupCalculate` 需要 `headerGroup` 或 `bodyGroup`"
+                ),
             ));
         }
         let mut calculate = Vec::new();
         for (field, how) in map.get("calculate").and_then(Value::as_object).into_iter().flat_map(Map::iter) {
             let word = how.in_text();
-            match CALCULATIONS.iter().find(|(n, _)| n.trim_start_matches('$').eq_ignore_ascii_case(word.trim_start_matches('$'))) {
+            match CALCULATIONS
+                .iter()
+                .find(|(n, _)| n.trim_start_matches('$').eq_ignore_ascii_case(word.trim_start_matches('$')))
+            {
                 Some((_, c)) => calculate.push((field.to_owned(), *c)),
                 None => {
                     let near = crate::nearest(&word, CALCULATIONS.iter().map(|(n, _)| *n)).unwrap_or("$sum");
                     problems.push(Problem::error(
                         "HL-2010",
                         format!("groupCalculate.calculate.{field}"),
-                        text!("unknown calculation `{word}`; did you mean `{near}`?", "未知的计算 `{word}`;是否为 `{near}`?"),
+                        text!(
+                            "unknown calculation `{word}`; did you mean `{near}`?",
+                            "未知的计算 `{word}`;是否为 `{near}`?"
+                        ),
                     ));
                 }
             }
@@ -156,8 +166,11 @@ impl GroupCalculate {
     /// Forms bills; each record's rows lie in one bill.
     fn bills(&self, records: &[Value]) -> Vec<Unit> {
         let mut out = Vec::new();
-        let flat: Vec<(usize, Value)> =
-            records.iter().enumerate().flat_map(|(i, r)| self.flat(r).into_iter().map(move |v| (i, v))).collect();
+        let flat: Vec<(usize, Value)> = records
+            .iter()
+            .enumerate()
+            .flat_map(|(i, r)| self.flat(r).into_iter().map(move |v| (i, v)))
+            .collect();
         for (key, members) in group(flat.iter(), |(_, r)| key_of(r, &self.header)) {
             let mut head = Map::new();
             for (name, value) in self.header.iter().zip(key.1) {
@@ -193,11 +206,15 @@ impl GroupCalculate {
 
     /// The record itself where it is flat; else one per row of the list that holds the rows' fields.
     fn flat(&self, record: &Value) -> Vec<Value> {
-        let (Some(map), Some(field)) = (record.as_object(), self.body.first()) else { return vec![record.clone()] };
+        let (Some(map), Some(field)) = (record.as_object(), self.body.first()) else {
+            return vec![record.clone()];
+        };
         if map.get(field).is_some() {
             return vec![record.clone()];
         }
-        let holds = |list: &[Value], name: &str| list.iter().any(|r| r.as_object().is_some_and(|r| r.get(name).is_some()));
+        let holds = |list: &[Value], name: &str| {
+            list.iter().any(|r| r.as_object().is_some_and(|r| r.get(name).is_some()))
+        };
         let found = map.iter().find_map(|(k, v)| {
             let list = v.as_array()?;
             let bare = field.strip_prefix(k).and_then(|f| f.strip_prefix('_'));
@@ -294,13 +311,20 @@ pub fn units(meta: &Metadata, records: &[Value]) -> Vec<Unit> {
     }
     let operation = &meta.operation;
     if !operation.method.eq_ignore_ascii_case("merge") || operation.fields.is_empty() {
-        return records.iter().enumerate().map(|(i, r)| Unit { record: r.clone(), members: vec![i] }).collect();
+        return records
+            .iter()
+            .enumerate()
+            .map(|(i, r)| Unit { record: r.clone(), members: vec![i] })
+            .collect();
     }
     group(records.iter().enumerate(), |(_, r)| key_of(r, &operation.fields))
         .into_iter()
         .map(|(_, rows)| {
             let objects: Vec<&Map> = rows.iter().filter_map(|(_, r)| r.as_object()).collect();
-            Unit { record: Value::Object(merge(operation, &objects)), members: rows.iter().map(|(i, _)| *i).collect() }
+            Unit {
+                record: Value::Object(merge(operation, &objects)),
+                members: rows.iter().map(|(i, _)| *i).collect(),
+            }
         })
         .collect()
 }
@@ -321,14 +345,19 @@ fn merge(op: &Operation, rows: &[&Map]) -> Map {
         }
     }
     let rows = rows.iter().map(|row| {
-        let kept = row.iter().filter(|(k, _)| op.body.is_empty() || named(&op.body, k) || named(&op.body_sum, k));
+        let kept =
+            row.iter().filter(|(k, _)| op.body.is_empty() || named(&op.body, k) || named(&op.body_sum, k));
         kept.map(|(k, v)| (k.to_owned(), v.clone())).collect::<Map>()
     });
     let mut body: Vec<Map> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     for one in rows {
         // Rows that are equal but for the summed fields become one.
-        let rest: Map = one.iter().filter(|(k, _)| !named(&op.body_sum, k)).map(|(k, v)| (k.to_owned(), v.clone())).collect();
+        let rest: Map = one
+            .iter()
+            .filter(|(k, _)| !named(&op.body_sum, k))
+            .map(|(k, v)| (k.to_owned(), v.clone()))
+            .collect();
         let at = if op.body_sum.is_empty() {
             body.len()
         } else {
@@ -337,7 +366,8 @@ fn merge(op: &Operation, rows: &[&Map]) -> Map {
         match body.get_mut(at) {
             Some(existing) => {
                 for field in &op.body_sum {
-                    let both = [existing.get(field), one.get(field)].into_iter().flatten().filter_map(decimal);
+                    let both =
+                        [existing.get(field), one.get(field)].into_iter().flatten().filter_map(decimal);
                     existing.insert(field.clone(), number(&both.sum()));
                 }
             }

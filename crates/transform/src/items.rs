@@ -88,10 +88,17 @@ impl StaticMap {
             (None, None) => m.clone(),
             _ => Map::new(),
         };
-        let miss = match text_of("unmapped").or_else(|| text_of("policy")).unwrap_or_default().to_lowercase().as_str() {
+        let miss = match text_of("unmapped")
+            .or_else(|| text_of("policy"))
+            .unwrap_or_default()
+            .to_lowercase()
+            .as_str()
+        {
             "error" | "fail" => Miss::Error,
             _ => match m.get("default") {
-                Some(v) if text_of("target").is_some() || m.get("values").is_some() || m.get("map").is_some() => {
+                Some(v)
+                    if text_of("target").is_some() || m.get("values").is_some() || m.get("map").is_some() =>
+                {
                     Miss::Default(v.clone())
                 }
                 _ => Miss::Keep,
@@ -112,7 +119,11 @@ impl StaticMap {
     pub fn find(&self, v: &Value) -> Option<Value> {
         let key = v.in_text();
         if self.reverse {
-            return self.pairs.iter().find(|(_, to)| to.in_text() == key).map(|(k, _)| Value::String(k.clone()));
+            return self
+                .pairs
+                .iter()
+                .find(|(_, to)| to.in_text() == key)
+                .map(|(k, _)| Value::String(k.clone()));
         }
         self.pairs.iter().find(|(k, _)| *k == key).map(|(_, to)| to.clone())
     }
@@ -136,8 +147,25 @@ impl Item {
 }
 
 const ITEM_KEYS: &[&str] = &[
-    "field", "label", "type", "describe", "value", "parser", "mapping", "children", "parent", "parent_id", "id",
-    "is_required", "default", "name", "enum", "itemMapping", "物理建模", "表单建模", "列表建模",
+    "field",
+    "label",
+    "type",
+    "describe",
+    "value",
+    "parser",
+    "mapping",
+    "children",
+    "parent",
+    "parent_id",
+    "id",
+    "is_required",
+    "default",
+    "name",
+    "enum",
+    "itemMapping",
+    "物理建模",
+    "表单建模",
+    "列表建模",
 ];
 
 /// Reads a list of items, or the generic layer's object form (dialect §2.8).
@@ -202,7 +230,9 @@ fn place(out: &mut Vec<Item>, mut item: Item, parent: Option<&str>) {
         }
     } else if let Some((head, rest)) = item.field.split_once('.') {
         let (head, rest) = (head.to_owned(), rest.to_owned());
-        if let Some(container) = out.iter_mut().find(|i| i.field == head && matches!(i.ty, Type::Array | Type::Object)) {
+        if let Some(container) =
+            out.iter_mut().find(|i| i.field == head && matches!(i.ty, Type::Array | Type::Object))
+        {
             item.field = rest;
             place(&mut container.children, item, None);
             return;
@@ -227,7 +257,11 @@ fn item(map: &Map, path: &str, problems: &mut Vec<Problem>) -> Option<Item> {
     let text_of = |k: &str| map.get(k).map(Value::in_text).unwrap_or_default();
     let field = text_of("field");
     if field.is_empty() {
-        problems.push(Problem::error("HL-2008", format!("{path}.field"), text!("`field` is missing", "缺少 `field`")));
+        problems.push(Problem::error(
+            "HL-2008",
+            format!("{path}.field"),
+            text!("`field` is missing", "缺少 `field`"),
+        ));
         return None;
     }
     for (key, _) in map.iter() {
@@ -235,14 +269,19 @@ fn item(map: &Map, path: &str, problems: &mut Vec<Problem>) -> Option<Item> {
             && let Some(near) = crate::nearest(key, ITEM_KEYS.iter().copied())
         {
             problems.push(
-                Problem::warning("HL-2002", format!("{path}.{key}"), text!("unknown key `{key}`", "未知的键 `{key}`"))
-                    .hint(text!("did you mean `{near}`?", "是否为 `{near}`?")),
+                Problem::warning(
+                    "HL-2002",
+                    format!("{path}.{key}"),
+                    text!("unknown key `{key}`", "未知的键 `{key}`"),
+                )
+                .hint(text!("did you mean `{near}`?", "是否为 `{near}`?")),
             );
         }
     }
     let word = text_of("type");
     let ty = match word.to_ascii_lowercase().as_str() {
-        "" | "string" | "text" | "char" | "varchar" | "timestamp" | "long date" | "enum" | "select" | "file" => Type::Text,
+        "" | "string" | "text" | "char" | "varchar" | "timestamp" | "long date" | "enum" | "select"
+        | "file" => Type::Text,
         "int" | "integer" | "long" | "bigint" | "smallint" | "tinyint" => Type::Int,
         "float" | "number" | "double" | "decimal" | "money" => Type::Float,
         "bool" | "boolean" => Type::Bool,
@@ -318,4 +357,3 @@ fn source_name(ty: Type, value: Option<&Value>) -> Option<Path> {
     let name = value?.as_str()?.trim().trim_start_matches('{').trim_end_matches('}').trim();
     (!name.is_empty() && !name.contains(['{', '}', '|', ' '])).then(|| Path::new(name))
 }
-

@@ -81,6 +81,16 @@ impl<'a> Reader<'a> {
         self.fail("expected `,` or `}`")
     }
 
+    /// Position in bytes.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Steps over text, a number, true, false or null, checked in full.
+    pub fn scalar(&mut self) -> Read<()> {
+        if self.next_byte() == b'"' { self.skip_string() } else { self.value(0).map(drop) }
+    }
+
     /// Checks that nothing but blanks follows.
     pub fn end(&mut self) -> Read<()> {
         self.next_byte();

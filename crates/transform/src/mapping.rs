@@ -210,7 +210,13 @@ fn object<'a>(
 }
 
 fn error(item: &Item, e: EvalError) -> RenderError {
-    RenderError { code: e.code, path: item.path.clone(), field: item.field.clone(), message: e.message, position: e.position }
+    RenderError {
+        code: e.code,
+        path: item.path.clone(),
+        field: item.field.clone(),
+        message: e.message,
+        position: e.position,
+    }
 }
 
 /// One item's value; `None` when it is left out.
@@ -273,7 +279,7 @@ pub(crate) fn finish(
         let field = item.field.clone();
         return Err(RenderError {
             code: "HL-2212".into(),
-        position: None,
+            position: None,
             path: item.path.clone(),
             message: text!("`{field}` is required and has no value", "`{field}` 为必填,但没有取值"),
             field,
@@ -313,9 +319,12 @@ fn exchange(
             let (field, shown) = (item.field.clone(), v.in_text().chars().take(60).collect::<String>());
             Err(RenderError {
                 code: "HL-2215".into(),
-        position: None,
+                position: None,
                 path: item.path.clone(),
-                message: text!("`{field}` is `{shown}`, which its value map does not hold", "`{field}` 的值 `{shown}` 不在映射表中"),
+                message: text!(
+                    "`{field}` is `{shown}`, which its value map does not hold",
+                    "`{field}` 的值 `{shown}` 不在映射表中"
+                ),
                 field,
             })
         }
@@ -348,7 +357,10 @@ fn cast(item: &Item, v: Value, ctx: &Context) -> Result<Option<Value>, RenderErr
                     Some(n) => Value::Number(n),
                     None => {
                         let shown = shown();
-                        return Err(wrong(text!("`{field}` is `{shown}`, which is no number", "`{field}` 的值 `{shown}` 不是数字")));
+                        return Err(wrong(text!(
+                            "`{field}` is `{shown}`, which is no number",
+                            "`{field}` 的值 `{shown}` 不是数字"
+                        )));
                     }
                 }
             }
@@ -357,7 +369,10 @@ fn cast(item: &Item, v: Value, ctx: &Context) -> Result<Option<Value>, RenderErr
             Some(b) => Value::Bool(b),
             None => {
                 let shown = shown();
-                return Err(wrong(text!("`{field}` is `{shown}`, which is neither true nor false", "`{field}` 的值 `{shown}` 不是布尔值")));
+                return Err(wrong(text!(
+                    "`{field}` is `{shown}`, which is neither true nor false",
+                    "`{field}` 的值 `{shown}` 不是布尔值"
+                )));
             }
         },
         Type::DateTime | Type::Date => match &v {

@@ -86,14 +86,62 @@ pub struct Remedy {
 }
 
 const KNOWN: &[&str] = &[
-    "api", "effect", "type", "method", "id", "number", "name", "idCheck", "adapter", "pagination", "request",
-    "otherRequest", "response", "otherResponse", "autoFillResponse", "buildModel", "condition", "condition_bk",
-    "formatResponse", "beatFlat", "beatFlatBase", "operation", "omissionRemedy", "groupCalculate",
-    "callBackStrategy", "distributionOrg", "autoCheck", "otherapi", "detailkey", "detailkey1", "detailkey2",
-    "otherkey", "islist", "detailApi", "strict", "DownloadAttachment", "AttachmentFields", "downloadRequest",
-    "downloadapi", "downStrategyId", "SourceStrategyId", "AttachmentFileName", "isUploadFile", "uploadAttachment",
-    "uploadapi", "upload", "attachmentField", "filePathField", "requestParams", "otherRequestParams",
-    "responseParams", "otherResponseParams", "flattenConfig", "label", "describe", "title",
+    "api",
+    "effect",
+    "type",
+    "method",
+    "id",
+    "number",
+    "name",
+    "idCheck",
+    "adapter",
+    "pagination",
+    "request",
+    "otherRequest",
+    "response",
+    "otherResponse",
+    "autoFillResponse",
+    "buildModel",
+    "condition",
+    "condition_bk",
+    "formatResponse",
+    "beatFlat",
+    "beatFlatBase",
+    "operation",
+    "omissionRemedy",
+    "groupCalculate",
+    "callBackStrategy",
+    "distributionOrg",
+    "autoCheck",
+    "otherapi",
+    "detailkey",
+    "detailkey1",
+    "detailkey2",
+    "otherkey",
+    "islist",
+    "detailApi",
+    "strict",
+    "DownloadAttachment",
+    "AttachmentFields",
+    "downloadRequest",
+    "downloadapi",
+    "downStrategyId",
+    "SourceStrategyId",
+    "AttachmentFileName",
+    "isUploadFile",
+    "uploadAttachment",
+    "uploadapi",
+    "upload",
+    "attachmentField",
+    "filePathField",
+    "requestParams",
+    "otherRequestParams",
+    "responseParams",
+    "otherResponseParams",
+    "flattenConfig",
+    "label",
+    "describe",
+    "title",
 ];
 
 impl Metadata {
@@ -124,29 +172,31 @@ impl Metadata {
                     None => text!("it is kept and has no effect", "该键会保留,但不起作用"),
                 };
                 problems.push(
-                    Problem::warning("HL-2002", key, text!("unknown key `{key}`", "未知的键 `{key}`")).hint(hint),
+                    Problem::warning("HL-2002", key, text!("unknown key `{key}`", "未知的键 `{key}`"))
+                        .hint(hint),
                 );
             }
         }
         let text_of = |key: &str| map.get(key).map(Value::in_text).unwrap_or_default().trim().to_owned();
-        let flag = |key: &str, default: bool| map.get(key).and_then(crate::mapping::to_bool).unwrap_or(default);
+        let flag =
+            |key: &str, default: bool| map.get(key).and_then(crate::mapping::to_bool).unwrap_or(default);
         let api = text_of("api");
         if api.is_empty() {
-            problems.push(
-                Problem::error("HL-2003", "api", text!("`api` is missing", "缺少 `api`")).hint(text!(
+            problems.push(Problem::error("HL-2003", "api", text!("`api` is missing", "缺少 `api`")).hint(
+                text!(
                     "give the interface's name, such as `/open/shops/query` or `batchexecute`",
                     "请填写接口名,例如 `/open/shops/query` 或 `batchexecute`"
-                )),
-            );
+                ),
+            ));
         }
         let id = text_of("id");
         if side == Side::Source && id.is_empty() {
-            problems.push(
-                Problem::error("HL-2004", "id", text!("`id` is missing", "缺少 `id`")).hint(text!(
+            problems.push(Problem::error("HL-2004", "id", text!("`id` is missing", "缺少 `id`")).hint(
+                text!(
                     "name the field of the reply that identifies a record, such as `shop_id`",
                     "请填写响应中唯一标识一条数据的字段,例如 `shop_id`"
-                )),
-            );
+                ),
+            ));
         }
         let number = match text_of("number") {
             n if n.is_empty() => id.clone(),
@@ -167,7 +217,9 @@ impl Metadata {
         };
         let pagination = map.get("pagination").and_then(Value::as_object);
         let page_number = |keys: &[&str]| {
-            keys.iter().find_map(|k| pagination.and_then(|p| p.get(k))).and_then(|v| v.in_text().trim().parse::<i64>().ok())
+            keys.iter()
+                .find_map(|k| pagination.and_then(|p| p.get(k)))
+                .and_then(|v| v.in_text().trim().parse::<i64>().ok())
         };
         let page_size = page_number(&["pageSize", "page_size"]);
         if let Some(bad) = page_size.filter(|n| !(1..=100_000).contains(n)) {
@@ -207,9 +259,9 @@ impl Metadata {
         let group_calculate = GroupCalculate::compile(map.get("groupCalculate"), &mut problems);
         let omission_remedy = map.get("omissionRemedy").and_then(Value::as_object).map(|r| Remedy {
             crontab: r.get("crontab").map(Value::in_text).unwrap_or_default(),
-            request: r.get("takeOverRequest").map_or_else(Vec::new, |t| {
-                items(t, "omissionRemedy.takeOverRequest", &mut problems)
-            }),
+            request: r
+                .get("takeOverRequest")
+                .map_or_else(Vec::new, |t| items(t, "omissionRemedy.takeOverRequest", &mut problems)),
         });
         let callback = map.get("callBackStrategy").and_then(Value::as_object).and_then(|c| {
             let plan = c.get("strategyId").map(Value::in_text).filter(|p| !p.is_empty())?;
@@ -223,7 +275,10 @@ impl Metadata {
             .map_or_else(Vec::new, |v| v.in_text().split(',').map(|k| k.trim().to_owned()).collect());
         let split_array = (side == Side::Source && operation.method.eq_ignore_ascii_case("splitArray"))
             .then(|| {
-                map.get("operation").and_then(Value::as_object).and_then(|o| o.get("arrayKey")).map(Value::in_text)
+                map.get("operation")
+                    .and_then(Value::as_object)
+                    .and_then(|o| o.get("arrayKey"))
+                    .map(Value::in_text)
             })
             .flatten();
         let meta = Metadata {
@@ -271,8 +326,14 @@ impl Metadata {
         fn time(v: &Value) -> bool {
             match v {
                 Value::String(s) => [
-                    "LAST_SYNC_TIME", "CURRENT_TIME", "DAYS_AGO_", "HOURS_AGO_", "MINUTES_AGO_", "lastSyncTime",
-                    "lastExecuteTime", "currentTime",
+                    "LAST_SYNC_TIME",
+                    "CURRENT_TIME",
+                    "DAYS_AGO_",
+                    "HOURS_AGO_",
+                    "MINUTES_AGO_",
+                    "lastSyncTime",
+                    "lastExecuteTime",
+                    "currentTime",
                 ]
                 .iter()
                 .any(|n| s.contains(n)),
@@ -318,7 +379,8 @@ impl Metadata {
             return Some((Path::with_slashes(key), true));
         }
         let other = ["statuskey", "statusvalue", "pagekey", "islist", "cost_array_key", "downloadattachment"];
-        let (_, first) = self.other_response.iter().find(|(k, v)| !other.contains(&k.as_str()) && !v.trim().is_empty())?;
+        let (_, first) =
+            self.other_response.iter().find(|(k, v)| !other.contains(&k.as_str()) && !v.trim().is_empty())?;
         Some((Path::with_slashes(first), false))
     }
 
@@ -347,7 +409,9 @@ impl Metadata {
                 _ => "string",
             };
             let entry = [("field", name), ("label", name), ("type", kind), ("describe", "_autoFillResponse")];
-            list.push(Value::Object(entry.into_iter().map(|(k, v)| (k.to_owned(), Value::from(v))).collect()));
+            list.push(Value::Object(
+                entry.into_iter().map(|(k, v)| (k.to_owned(), Value::from(v))).collect(),
+            ));
         }
         if list.len() == before {
             return None;
@@ -357,4 +421,3 @@ impl Metadata {
         Some(Value::Object(raw))
     }
 }
-

@@ -32,7 +32,15 @@ pub(crate) enum Pipe {
 
 /// All names, for the nearest one.
 pub(crate) const NAMES: &[&str] = &[
-    "datetime", "dateTime", "date", "time", "timestamp", "timestamp_ms", "format", "addDays", "replace",
+    "datetime",
+    "dateTime",
+    "date",
+    "time",
+    "timestamp",
+    "timestamp_ms",
+    "format",
+    "addDays",
+    "replace",
     "json_encode",
 ];
 
@@ -47,7 +55,9 @@ impl Pipe {
             ("timestamp", 0) => Pipe::Timestamp,
             ("timestamp_ms", 0) => Pipe::TimestampMs,
             ("datetime" | "dateTime" | "date" | "time" | "format", 1) => Pipe::Pattern(arg(0)),
-            ("addDays", 1) if arg(0).trim().parse::<i64>().is_ok() => Pipe::AddDays(arg(0).trim().parse().unwrap_or(0)),
+            ("addDays", 1) if arg(0).trim().parse::<i64>().is_ok() => {
+                Pipe::AddDays(arg(0).trim().parse().unwrap_or(0))
+            }
             ("replace", 2) => Pipe::Replace(arg(0), arg(1)),
             ("json_encode", 0) => Pipe::Json,
             _ => Pipe::Unknown(name.to_owned()),
@@ -73,7 +83,9 @@ impl Pipe {
                 _ => v,
             },
             _ => match v {
-                Value::Array(items) => Value::Array(items.into_iter().map(|i| self.apply(i, tz, warnings)).collect()),
+                Value::Array(items) => {
+                    Value::Array(items.into_iter().map(|i| self.apply(i, tz, warnings)).collect())
+                }
                 v if v.is_blank() => v,
                 v => self.time(v, tz, warnings),
             },
@@ -82,7 +94,9 @@ impl Pipe {
 
     fn time(&self, v: Value, tz: Tz, warnings: &mut Vec<Text>) -> Value {
         let made = match self {
-            Pipe::Timestamp => times::read(&v, tz).map(|ms| Value::Number(Number::from_i64(ms.div_euclid(1000)))),
+            Pipe::Timestamp => {
+                times::read(&v, tz).map(|ms| Value::Number(Number::from_i64(ms.div_euclid(1000))))
+            }
             Pipe::TimestampMs => times::read(&v, tz).map(|ms| Value::Number(Number::from_i64(ms))),
             Pipe::AddDays(n) => times::read(&v, tz).and_then(|ms| {
                 let moved = ms.saturating_add(n.saturating_mul(86_400_000));

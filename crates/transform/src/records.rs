@@ -4,6 +4,7 @@ use bytes::Bytes;
 use sonic_rs::{JsonType, JsonValueTrait, LazyValue};
 
 use crate::metadata::Metadata;
+use crate::outline::Outline;
 use crate::path::Path;
 use crate::{Number, Value};
 
@@ -16,14 +17,12 @@ pub enum CutError {
     NoList(String),
 }
 
-fn text_of(body: &[u8]) -> Result<&str, CutError> {
-    std::str::from_utf8(body).map_err(|e| CutError::NotJson(e.to_string()))
-}
-
-/// The raw JSON at a path.
+/// The raw JSON at a path of one element.
 fn raw_at<'a>(json: &'a str, path: &[String]) -> Result<Option<LazyValue<'a>>, CutError> {
     if path.iter().all(String::is_empty) {
-        return sonic_rs::get(json, std::iter::empty::<&str>()).map(Some).map_err(|e| CutError::NotJson(e.to_string()));
+        return sonic_rs::get(json, std::iter::empty::<&str>())
+            .map(Some)
+            .map_err(|e| CutError::NotJson(e.to_string()));
     }
     match sonic_rs::get(json, path.iter().map(String::as_str)) {
         Ok(v) => Ok(Some(v)),
@@ -40,61 +39,40 @@ fn raw_at<'a>(json: &'a str, path: &[String]) -> Result<Option<LazyValue<'a>>, C
 /// # Errors
 /// A body that is no JSON; a scalar where records are expected.
 pub fn split_list(body: &Bytes, path: &Path) -> Result<Option<Vec<Bytes>>, CutError> {
-    let json = text_of(body)?;
-    let Some(found) = raw_at(json, path.segs())? else { return Ok(None) };
-    match found.get_type() {
-        JsonType::Null => Ok(Some(Vec::new())),
-        JsonType::Object => Ok(Some(vec![slice(body, found.as_raw_str())])),
-        JsonType::Array => {
-            let raw = found.as_raw_str();
-            let mut out = Vec::new();
-            for item in sonic_rs::to_array_iter(raw) {
-                let item = item.map_err(|e| CutError::NotJson(e.to_string()))?;
-                out.push(slice(body, item.as_raw_str()));
-            }
-            Ok(Some(out))
-        }
-        _ => Err(CutError::NoList(path.as_str().to_owned())),
-    }
+    outline(body)?.list(path).map_err(CutError::NoList)
 }
 
-fn slice(body: &Bytes, part: &str) -> Bytes {
-    // A part that is no slice of the body (never for JSON without escapes in structure) is copied.
-    let (b, p) = (body.as_ptr() as usize, part.as_ptr() as usize);
-    if p >= b && p + part.len() <= b + body.len() { body.slice(p - b..p - b + part.len()) } else { Bytes::copy_from_slice(part.as_bytes()) }
+fn outline(body: &Bytes) -> Result<Outline, CutError> {
+    Outline::read(body).map_err(|e| CutError::NotJson(e.text().en))
 }
 
 /// Well-known places of lists (dialect §5.2), in order.
-pub const WELL_KNOWN: &[&str] =
-    &["rows", "data.list", "data.rows", "data.datas", "datas", "data", "result.data", "list", "content.rows", "content.list", "content"];
+pub const WELL_KNOWN: &[&str] = &[
+    "rows",
+    "data.list",
+    "data.rows",
+    "data.datas",
+    "datas",
+    "data",
+    "result.data",
+    "list",
+    "content.rows",
+    "content.list",
+    "content",
+];
 
 /// Finds the list at the first well-known place that holds one, or the top level.
-///
-/// # Errors
-/// A body that is no JSON.
-pub fn find_list(body: &Bytes) -> Result<Option<Vec<Bytes>>, CutError> {
-    let json = text_of(body)?;
-    let top = raw_at(json, &[])?;
-    if top.as_ref().is_some_and(|v| v.get_type() == JsonType::Array) {
-        return split_list(body, &Path::new(""));
-    }
-    for place in WELL_KNOWN {
-        let path = Path::new(place);
-        if let Some(v) = raw_at(json, path.segs())?
-            && v.get_type() == JsonType::Array
-        {
-            return split_list(body, &path);
-        }
-    }
-    for place in WELL_KNOWN {
-        let path = Path::new(place);
-        if let Some(v) = raw_at(json, path.segs())?
-            && v.get_type() == JsonType::Object
-        {
-            return split_list(body, &path);
-        }
-    }
-    Ok(None)
+pub fn find_list(body: &Outline) -> Option<Vec<Bytes>> {
+    let top = Path::new("");
+    let places = || {
+        std::iter::once(top.clone())
+            .filter(|p| body.is_list(p) == Some(true))
+            .chain(WELL_KNOWN.iter().map(|p| Path::new(p)))
+    };
+    let found = places()
+        .find(|p| body.is_list(p) == Some(true))
+        .or_else(|| places().find(|p| body.is_list(p) == Some(false)))?;
+    body.list(&found).ok().flatten()
 }
 
 /// One value of a body at a path; exact digits. `None` when it is not there or the body is no JSON.
@@ -133,26 +111,34 @@ fn to_value(v: &LazyValue) -> Option<Value> {
 ///
 /// # Errors
 /// A body that is no JSON; a scalar where records are expected.
-pub fn extract_list(body: &Bytes, rule: Option<&Path>, meta: &Metadata) -> Result<Option<Vec<Bytes>>, CutError> {
+pub fn extract_list(
+    body: &Bytes,
+    rule: Option<&Path>,
+    meta: &Metadata,
+) -> Result<Option<Vec<Bytes>>, CutError> {
+    let reply = outline(body)?;
+    let at = |path: &Path| reply.list(path).map_err(CutError::NoList);
     if let Some(path) = rule
-        && let Some(list) = split_list(body, path)?
+        && let Some(list) = at(path)?
     {
         return Ok(Some(list));
     }
     let list = match meta.list_path() {
         // What `DataKey` names is not guessed at elsewhere.
-        Some((path, true)) => split_list(body, &path),
-        Some((path, false)) => match split_list(body, &path) {
-            Ok(Some(list)) => Ok(Some(list)),
-            _ => find_list(body),
+        Some((path, true)) => at(&path)?,
+        Some((path, false)) => match at(&path) {
+            Ok(Some(list)) => Some(list),
+            _ => find_list(&reply),
         },
-        None => find_list(body),
-    }?;
+        None => find_list(&reply),
+    };
     if list.is_some() {
         return Ok(list);
     }
     // A bare object that holds the key is the one record (token interfaces).
-    let bare = !matches!(meta.list_path(), Some((_, true))) && !meta.id.is_empty() && pick(body, &Path::new(&meta.id)).is_some();
+    let bare = !matches!(meta.list_path(), Some((_, true)))
+        && !meta.id.is_empty()
+        && reply.value(&Path::new(&meta.id)).is_some();
     Ok(bare.then(|| vec![body.clone()]))
 }
 

@@ -48,7 +48,10 @@ impl Key {
     /// Reads `id` or `number`: a path, bare or in braces, or a template over the element (dialect §2.8).
     fn compile(s: &str) -> Key {
         let s = s.trim();
-        let bare = s.strip_prefix("{{").and_then(|r| r.strip_suffix("}}")).or_else(|| s.strip_prefix('{')?.strip_suffix('}'));
+        let bare = s
+            .strip_prefix("{{")
+            .and_then(|r| r.strip_suffix("}}"))
+            .or_else(|| s.strip_prefix('{')?.strip_suffix('}'));
         match bare {
             _ if !s.contains('{') => Key::Path(Path::new(s)),
             Some(path) if !path.contains(['{', '}', '|']) => {
@@ -66,7 +69,11 @@ impl Key {
                 let scope = Scope::new(Some(record));
                 let any = e.paths().into_iter().any(|p| p.get(record).is_some_and(|v| !v.is_blank()));
                 // Text around nothing is no key.
-                if any { e.eval(&Context::new(0, 0, tz), &scope, &mut Vec::new()).unwrap_or(Value::Null) } else { Value::Null }
+                if any {
+                    e.eval(&Context::new(0, 0, tz), &scope, &mut Vec::new()).unwrap_or(Value::Null)
+                } else {
+                    Value::Null
+                }
             }
         }
     }
@@ -85,7 +92,11 @@ impl Shaping {
         let (id, number) = (Key::compile(&meta.id), Key::compile(&meta.number));
         let simple = match (&id, &number) {
             (Key::Path(id), Key::Path(number)) if meta.stores_as_is() => {
-                Some(Extractor::new(if id == number { vec![id.clone()] } else { vec![id.clone(), number.clone()] }))
+                Some(Extractor::new(if id == number {
+                    vec![id.clone()]
+                } else {
+                    vec![id.clone(), number.clone()]
+                }))
             }
             _ => None,
         };
@@ -111,10 +122,7 @@ impl Shaping {
                 number: None,
                 content: raw.clone(),
                 filtered: None,
-                rejected: Some(text!(
-                    "the element is no object: {shown}",
-                    "该元素不是对象:{shown}"
-                )),
+                rejected: Some(text!("the element is no object: {shown}", "该元素不是对象:{shown}")),
             });
             return;
         };

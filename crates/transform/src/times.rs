@@ -103,7 +103,9 @@ fn read_text(s: &str) -> Option<Moment> {
             return Some(Moment::Wall(n));
         }
     }
-    for form in ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z", "%Y-%m-%d %H:%M%#z"] {
+    for form in
+        ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z", "%Y-%m-%d %H:%M%#z"]
+    {
         if let Ok(z) = DateTime::parse_from_str(t, form) {
             return Some(Moment::At(z.timestamp_millis()));
         }
@@ -167,7 +169,9 @@ fn local(n: NaiveDateTime, tz: Tz) -> Option<i64> {
     match tz.from_local_datetime(&n) {
         LocalResult::Single(z) => Some(z.timestamp_millis()),
         LocalResult::Ambiguous(a, _) => Some(a.timestamp_millis()),
-        LocalResult::None => Some(tz.from_local_datetime(&(n + chrono::Duration::hours(1))).earliest()?.timestamp_millis()),
+        LocalResult::None => {
+            Some(tz.from_local_datetime(&(n + chrono::Duration::hours(1))).earliest()?.timestamp_millis())
+        }
     }
 }
 
@@ -196,7 +200,9 @@ fn php_pattern(t: NaiveDateTime, pattern: &str) -> String {
             'j' => out.push_str(&t.day().to_string()),
             'H' => out.push_str(&format!("{:02}", t.hour())),
             'G' => out.push_str(&t.hour().to_string()),
-            'h' => out.push_str(&format!("{:02}", if t.hour().is_multiple_of(12) { 12 } else { t.hour() % 12 })),
+            'h' => {
+                out.push_str(&format!("{:02}", if t.hour().is_multiple_of(12) { 12 } else { t.hour() % 12 }))
+            }
             'i' => out.push_str(&format!("{:02}", t.minute())),
             's' => out.push_str(&format!("{:02}", t.second())),
             'v' => out.push_str(&format!("{:03}", t.nanosecond() / 1_000_000)),

@@ -71,7 +71,11 @@ fn folded(v: &Value) -> Value {
     for (k, v) in map.iter() {
         let mut chars = k.chars();
         if let Some(first) = chars.next() {
-            let turned: String = if first.is_lowercase() { first.to_uppercase().collect() } else { first.to_lowercase().collect() };
+            let turned: String = if first.is_lowercase() {
+                first.to_uppercase().collect()
+            } else {
+                first.to_lowercase().collect()
+            };
             let name = turned + chars.as_str();
             if out.get(&name).is_none() {
                 out.insert(name, v.clone());

@@ -1,10 +1,11 @@
 //! Sending: one client for all accounts, connection reuse, time-outs, body limit, no redirects to elsewhere.
 
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use heliu_model::{Failure, text};
+use heliu_transform::{JsonError, Outline};
 
 /// Largest body that is read.
 const MAX_BODY: usize = 64 * 1024 * 1024;
@@ -55,9 +56,19 @@ pub(crate) struct Reply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
+    /// The body, read at most once.
+    outline: OnceLock<Result<Outline, JsonError>>,
 }
 
 impl Reply {
+    /// The body's outline.
+    ///
+    /// # Errors
+    /// It is no JSON: where and why.
+    pub fn outline(&self) -> Result<&Outline, &JsonError> {
+        self.outline.get_or_init(|| Outline::read(&self.body)).as_ref()
+    }
+
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
@@ -143,6 +154,7 @@ impl Client {
                 .map(|(k, v)| (k.as_str().to_owned(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
                 .collect(),
             body: Bytes::new(),
+            outline: OnceLock::new(),
         };
         match tokio::time::timeout(self.timeouts.total, self.body(response)).await {
             Ok(Ok(body)) => {

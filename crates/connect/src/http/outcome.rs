@@ -1,7 +1,7 @@
 //! What a reply means: success, or a failure whose class decides what the engine does.
 
 use heliu_model::{Class, Failure, Text, text};
-use heliu_transform::{Metadata, Path, Value, records};
+use heliu_transform::{Metadata, Path, Value};
 
 use super::client::Reply;
 use crate::manifest::{CodeForm, ReplyForm};
@@ -48,10 +48,11 @@ impl Reading {
     }
 
     /// The error text that a person should see.
-    fn words(&self, body: &[u8]) -> String {
+    fn words(&self, reply: &Reply) -> String {
+        let outline = reply.outline().ok();
         self.message
             .iter()
-            .find_map(|p| records::pick_text(body, p))
+            .find_map(|p| outline?.text(p))
             .unwrap_or_default()
             .chars()
             .take(500)
@@ -70,27 +71,29 @@ impl Reading {
         if !json {
             return Err(self.lost(unreadable(reply)));
         }
-        let (code, known) = match self.code.iter().find_map(|p| records::pick_text(&reply.body, p)) {
+        // Read to its end: a reply that was cut must not pass as a short page.
+        let outline = reply.outline().map_err(|e| self.lost(cut(&e.text().en)))?;
+        let (code, known) = match self.code.iter().find_map(|p| outline.text(p)) {
             Some(code) => {
                 let known = self.ok.contains(&code);
                 (code, known)
             }
-            None => match self.flag.as_ref().and_then(|p| records::pick(&reply.body, p)) {
+            None => match self.flag.as_ref().and_then(|p| outline.value(p)) {
                 Some(Value::Bool(false)) => (String::from("false"), false),
                 _ => (String::new(), true),
             },
         };
         if known {
-            if self.flag.as_ref().and_then(|p| records::pick(&reply.body, p)) == Some(Value::Bool(false)) {
-                return Err(self.by_code(&code, &reply.body));
+            if self.flag.as_ref().and_then(|p| outline.value(p)) == Some(Value::Bool(false)) {
+                return Err(self.by_code(&code, reply));
             }
             return Ok(());
         }
-        Err(self.by_code(&code, &reply.body))
+        Err(self.by_code(&code, reply))
     }
 
-    fn by_code(&self, code: &str, body: &[u8]) -> Failure {
-        let said = self.words(body);
+    fn by_code(&self, code: &str, reply: &Reply) -> Failure {
+        let said = self.words(reply);
         let entry = self.codes.iter().find(|c| c.code == code);
         let message = match entry {
             Some(e) => {
@@ -121,7 +124,7 @@ impl Reading {
 
     fn by_status(&self, reply: &Reply, json: bool) -> Failure {
         let status = reply.status;
-        let said = if json { self.words(&reply.body) } else { excerpt(&reply.body) };
+        let said = if json { self.words(reply) } else { excerpt(&reply.body) };
         let message =
             text!("the source answers HTTP {status}: «{said}»", "对方返回 HTTP {status}:“{said}”");
         let wait = reply.header("retry-after").and_then(retry_after);

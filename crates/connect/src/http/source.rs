@@ -168,27 +168,23 @@ impl HttpSource {
     fn read(&self, reply: &Reply) -> Result<Page, Failure> {
         let form = &self.account.manifest.reply;
         let body = &reply.body;
-        let wrong = |e: records::CutError| match e {
-            records::CutError::NotJson(why) => cut(&why),
-            records::CutError::NoList(place) => Failure::config(
+        let outline = reply.outline().map_err(|e| cut(&e.text().en))?;
+        let wrong = |place: String| {
+            Failure::config(
                 "HL-3012",
                 text!("`{place}` of the reply holds no records", "响应的 `{place}` 处不是数据"),
-            ),
+            )
         };
-        // The whole text is checked: a reply that was cut must not pass as a short page.
-        if let Err(e) = serde_json::from_slice::<serde::de::IgnoredAny>(body) {
-            return Err(cut(&e.to_string()));
-        }
         let mut page = Page { body: body.clone(), ..Page::default() };
         let mut elements = None;
         for place in self.reading.list.iter().chain(&self.reading.lists) {
-            elements = records::split_list(body, place).map_err(wrong)?;
+            elements = outline.list(place).map_err(wrong)?;
             if elements.is_some() {
                 break;
             }
         }
         if elements.is_none() {
-            elements = records::find_list(body).map_err(wrong)?;
+            elements = records::find_list(outline);
         }
         page.elements = match elements {
             Some(list) => list,
@@ -200,7 +196,7 @@ impl HttpSource {
         let number = |places: &[String]| {
             paths(places)
                 .iter()
-                .filter_map(|p| records::pick_text(body, p))
+                .filter_map(|p| outline.text(p))
                 .find_map(|s| s.trim().parse::<u64>().ok())
         };
         page.total = form
@@ -211,7 +207,7 @@ impl HttpSource {
             .or_else(|| number(&form.total));
         page.pages = number(&form.pages);
         page.size = number(&form.size);
-        page.has_next = paths(&form.has_next).iter().filter_map(|p| records::pick_text(body, p)).find_map(|s| {
+        page.has_next = paths(&form.has_next).iter().filter_map(|p| outline.text(p)).find_map(|s| {
             match s.trim().to_ascii_lowercase().as_str() {
                 "true" | "1" | "yes" => Some(true),
                 "false" | "0" | "no" => Some(false),
@@ -227,8 +223,8 @@ impl HttpSource {
         let meta = self.request.metadata();
         let own = meta.reply_key("pagekey").or_else(|| meta.reply_key("cursorkey"));
         page.next = own
-            .and_then(|p| records::pick_text(body, &Path::with_slashes(p)))
-            .or_else(|| paths(&form.next).iter().find_map(|p| records::pick_text(body, p)));
+            .and_then(|p| outline.text(&Path::with_slashes(p)))
+            .or_else(|| paths(&form.next).iter().find_map(|p| outline.text(p)));
         Ok(page)
     }
 }

@@ -39,7 +39,7 @@ pub struct ConnectorFile {
     pub limits: Limits,
 }
 
-/// Settings of databases, on the top level.
+/// Settings of databases and of generic HTTP accounts, which may stand on the top level.
 const SETTINGS: &[&str] = &[
     "dsn",
     "host",
@@ -53,6 +53,11 @@ const SETTINGS: &[&str] = &[
     "use_ssl",
     "ssl_ca",
     "path",
+    "auth",
+    "key",
+    "key_name",
+    "key_in",
+    "token",
 ];
 
 fn value(v: &Value, at: String, problems: &mut Vec<Problem>) -> Option<CredentialValue> {

@@ -1,8 +1,8 @@
 //! From the parser's tree to ours: every function and form is known before anything is evaluated.
 
 use sqlparser::ast::{
-    BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Function as SqlFunction, FunctionArg,
-    FunctionArgExpr, FunctionArguments, InTarget, TrimWhereField, UnaryOperator, Value as Lit,
+    BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Function as SqlFunction,
+    FunctionArg, FunctionArgExpr, FunctionArguments, InTarget, TrimWhereField, UnaryOperator, Value as Lit,
 };
 use sqlparser::dialect::MySqlDialect;
 use sqlparser::parser::Parser;
@@ -116,38 +116,170 @@ pub(super) enum Cast {
 
 /// Name, fewest and most arguments. One table: the check, the error with the nearest name, and the reference use it.
 pub(super) const FUNCTIONS: &[(&str, usize, usize)] = &[
-    ("ABS", 1, 1), ("ACOS", 1, 1), ("ADDDATE", 2, 2), ("ADDTIME", 2, 2), ("ASCII", 1, 1), ("ASIN", 1, 1),
-    ("ATAN", 1, 2), ("ATAN2", 2, 2), ("AVG", 1, 1), ("BIN", 1, 1), ("BIT_LENGTH", 1, 1), ("CEIL", 1, 1),
-    ("CEILING", 1, 1), ("CHAR", 1, 99), ("CHARACTER_LENGTH", 1, 1), ("CHAR_LENGTH", 1, 1), ("COALESCE", 1, 99),
-    ("CONCAT", 1, 99), ("CONCAT_WS", 1, 99), ("CONV", 3, 3), ("COS", 1, 1), ("COT", 1, 1), ("COUNT", 1, 1),
-    ("CRC32", 1, 1), ("CURDATE", 0, 0), ("CURRENT_DATE", 0, 0), ("CURRENT_TIME", 0, 1),
-    ("CURRENT_TIMESTAMP", 0, 1), ("CURTIME", 0, 1), ("DATE", 1, 1), ("DATEDIFF", 2, 2), ("DATE_FORMAT", 2, 3),
-    ("DAY", 1, 1), ("DAYNAME", 1, 1), ("DAYOFMONTH", 1, 1), ("DAYOFWEEK", 1, 1), ("DAYOFYEAR", 1, 1),
-    ("DEGREES", 1, 1), ("ELT", 2, 99), ("EXP", 1, 1), ("FIELD", 2, 99), ("FIND_IN_SET", 2, 2), ("FLOOR", 1, 1),
-    ("FORMAT", 2, 3), ("FORMAT_DATE", 2, 2), ("FROM_BASE64", 1, 1), ("FROM_DAYS", 1, 1), ("FROM_UNIXTIME", 1, 2),
-    ("GREATEST", 2, 99), ("GROUP_CONCAT", 1, 1), ("HEX", 1, 1), ("HOUR", 1, 1), ("IF", 3, 3), ("IFNULL", 2, 2),
-    ("INSERT", 4, 4), ("INSTR", 2, 2), ("ISNULL", 1, 1), ("JSON_ARRAY", 0, 99), ("JSON_CONTAINS", 2, 3),
-    ("JSON_EXTRACT", 2, 99), ("JSON_KEYS", 1, 2), ("JSON_LENGTH", 1, 2), ("JSON_OBJECT", 0, 99),
-    ("JSON_QUOTE", 1, 1), ("JSON_TYPE", 1, 1), ("JSON_UNQUOTE", 1, 1), ("JSON_VALID", 1, 1), ("JSON_VALUE", 2, 2),
-    ("LAST_DAY", 1, 1), ("LCASE", 1, 1), ("LEAST", 2, 99), ("LEFT", 2, 2), ("LENGTH", 1, 1), ("LN", 1, 1),
-    ("LOCALTIME", 0, 1), ("LOCALTIMESTAMP", 0, 1), ("LOCATE", 2, 3), ("LOG", 1, 2), ("LOG10", 1, 1),
-    ("LOG2", 1, 1), ("LOWER", 1, 1), ("LPAD", 2, 3), ("LTRIM", 1, 1), ("MAKEDATE", 2, 2), ("MAKETIME", 3, 3),
-    ("MAX", 1, 1), ("MD5", 1, 1), ("MICROSECOND", 1, 1), ("MID", 2, 3), ("MIN", 1, 1), ("MINUTE", 1, 1),
-    ("MOD", 2, 2), ("MONTH", 1, 1), ("MONTHNAME", 1, 1), ("NOW", 0, 1), ("NULLIF", 2, 2), ("OCT", 1, 1),
-    ("OCTET_LENGTH", 1, 1), ("ORD", 1, 1), ("PERIOD_ADD", 2, 2), ("PERIOD_DIFF", 2, 2), ("PI", 0, 0),
-    ("POSITION", 2, 2), ("POW", 2, 2), ("POWER", 2, 2), ("QUARTER", 1, 1), ("QUOTE", 1, 1), ("RADIANS", 1, 1),
-    ("REGEXP_INSTR", 2, 2), ("REGEXP_LIKE", 2, 3), ("REGEXP_REPLACE", 3, 3), ("REGEXP_SUBSTR", 2, 2),
-    ("REPEAT", 2, 2), ("REPLACE", 3, 3), ("REVERSE", 1, 1), ("RIGHT", 2, 2), ("ROUND", 1, 2), ("RPAD", 2, 3),
-    ("RTRIM", 1, 1), ("SECOND", 1, 1), ("SEC_TO_TIME", 1, 1), ("SHA", 1, 1), ("SHA1", 1, 1), ("SHA2", 2, 2),
-    ("SIGN", 1, 1), ("SIN", 1, 1), ("SPACE", 1, 1), ("SQRT", 1, 1), ("STRCMP", 2, 2), ("STR_TO_DATE", 2, 2),
-    ("SUBDATE", 2, 2), ("SUBSTR", 2, 3), ("SUBSTRING", 2, 3), ("SUBSTRING_INDEX", 3, 3), ("SUBTIME", 2, 2),
-    ("SUM", 1, 1), ("SYSDATE", 0, 1), ("TAN", 1, 1), ("TIME", 1, 1), ("TIMEDIFF", 2, 2), ("TIMESTAMP", 1, 2),
-    ("TIME_FORMAT", 2, 2), ("TIME_TO_SEC", 1, 1), ("TO_BASE64", 1, 1), ("TO_DAYS", 1, 1), ("TO_SECONDS", 1, 1),
-    ("TRIM", 1, 1), ("TRUNCATE", 2, 2), ("UCASE", 1, 1), ("UNHEX", 1, 1), ("UNIX_TIMESTAMP", 0, 1),
-    ("UPPER", 1, 1), ("UTC_DATE", 0, 0), ("UTC_TIMESTAMP", 0, 1), ("UUID", 0, 0), ("WEEK", 1, 2),
-    ("WEEKDAY", 1, 1), ("WEEKOFYEAR", 1, 1), ("YEAR", 1, 1), ("YEARWEEK", 1, 2),
+    ("ABS", 1, 1),
+    ("ACOS", 1, 1),
+    ("ADDDATE", 2, 2),
+    ("ADDTIME", 2, 2),
+    ("ASCII", 1, 1),
+    ("ASIN", 1, 1),
+    ("ATAN", 1, 2),
+    ("ATAN2", 2, 2),
+    ("AVG", 1, 1),
+    ("BIN", 1, 1),
+    ("BIT_LENGTH", 1, 1),
+    ("CEIL", 1, 1),
+    ("CEILING", 1, 1),
+    ("CHAR", 1, 99),
+    ("CHARACTER_LENGTH", 1, 1),
+    ("CHAR_LENGTH", 1, 1),
+    ("COALESCE", 1, 99),
+    ("CONCAT", 1, 99),
+    ("CONCAT_WS", 1, 99),
+    ("CONV", 3, 3),
+    ("COS", 1, 1),
+    ("COT", 1, 1),
+    ("COUNT", 1, 1),
+    ("CRC32", 1, 1),
+    ("CURDATE", 0, 0),
+    ("CURRENT_DATE", 0, 0),
+    ("CURRENT_TIME", 0, 1),
+    ("CURRENT_TIMESTAMP", 0, 1),
+    ("CURTIME", 0, 1),
+    ("DATE", 1, 1),
+    ("DATEDIFF", 2, 2),
+    ("DATE_FORMAT", 2, 3),
+    ("DAY", 1, 1),
+    ("DAYNAME", 1, 1),
+    ("DAYOFMONTH", 1, 1),
+    ("DAYOFWEEK", 1, 1),
+    ("DAYOFYEAR", 1, 1),
+    ("DEGREES", 1, 1),
+    ("ELT", 2, 99),
+    ("EXP", 1, 1),
+    ("FIELD", 2, 99),
+    ("FIND_IN_SET", 2, 2),
+    ("FLOOR", 1, 1),
+    ("FORMAT", 2, 3),
+    ("FORMAT_DATE", 2, 2),
+    ("FROM_BASE64", 1, 1),
+    ("FROM_DAYS", 1, 1),
+    ("FROM_UNIXTIME", 1, 2),
+    ("GREATEST", 2, 99),
+    ("GROUP_CONCAT", 1, 1),
+    ("HEX", 1, 1),
+    ("HOUR", 1, 1),
+    ("IF", 3, 3),
+    ("IFNULL", 2, 2),
+    ("INSERT", 4, 4),
+    ("INSTR", 2, 2),
+    ("ISNULL", 1, 1),
+    ("JSON_ARRAY", 0, 99),
+    ("JSON_CONTAINS", 2, 3),
+    ("JSON_EXTRACT", 2, 99),
+    ("JSON_KEYS", 1, 2),
+    ("JSON_LENGTH", 1, 2),
+    ("JSON_OBJECT", 0, 99),
+    ("JSON_QUOTE", 1, 1),
+    ("JSON_TYPE", 1, 1),
+    ("JSON_UNQUOTE", 1, 1),
+    ("JSON_VALID", 1, 1),
+    ("JSON_VALUE", 2, 2),
+    ("LAST_DAY", 1, 1),
+    ("LCASE", 1, 1),
+    ("LEAST", 2, 99),
+    ("LEFT", 2, 2),
+    ("LENGTH", 1, 1),
+    ("LN", 1, 1),
+    ("LOCALTIME", 0, 1),
+    ("LOCALTIMESTAMP", 0, 1),
+    ("LOCATE", 2, 3),
+    ("LOG", 1, 2),
+    ("LOG10", 1, 1),
+    ("LOG2", 1, 1),
+    ("LOWER", 1, 1),
+    ("LPAD", 2, 3),
+    ("LTRIM", 1, 1),
+    ("MAKEDATE", 2, 2),
+    ("MAKETIME", 3, 3),
+    ("MAX", 1, 1),
+    ("MD5", 1, 1),
+    ("MICROSECOND", 1, 1),
+    ("MID", 2, 3),
+    ("MIN", 1, 1),
+    ("MINUTE", 1, 1),
+    ("MOD", 2, 2),
+    ("MONTH", 1, 1),
+    ("MONTHNAME", 1, 1),
+    ("NOW", 0, 1),
+    ("NULLIF", 2, 2),
+    ("OCT", 1, 1),
+    ("OCTET_LENGTH", 1, 1),
+    ("ORD", 1, 1),
+    ("PERIOD_ADD", 2, 2),
+    ("PERIOD_DIFF", 2, 2),
+    ("PI", 0, 0),
+    ("POSITION", 2, 2),
+    ("POW", 2, 2),
+    ("POWER", 2, 2),
+    ("QUARTER", 1, 1),
+    ("QUOTE", 1, 1),
+    ("RADIANS", 1, 1),
+    ("REGEXP_INSTR", 2, 2),
+    ("REGEXP_LIKE", 2, 3),
+    ("REGEXP_REPLACE", 3, 3),
+    ("REGEXP_SUBSTR", 2, 2),
+    ("REPEAT", 2, 2),
+    ("REPLACE", 3, 3),
+    ("REVERSE", 1, 1),
+    ("RIGHT", 2, 2),
+    ("ROUND", 1, 2),
+    ("RPAD", 2, 3),
+    ("RTRIM", 1, 1),
+    ("SECOND", 1, 1),
+    ("SEC_TO_TIME", 1, 1),
+    ("SHA", 1, 1),
+    ("SHA1", 1, 1),
+    ("SHA2", 2, 2),
+    ("SIGN", 1, 1),
+    ("SIN", 1, 1),
+    ("SPACE", 1, 1),
+    ("SQRT", 1, 1),
+    ("STRCMP", 2, 2),
+    ("STR_TO_DATE", 2, 2),
+    ("SUBDATE", 2, 2),
+    ("SUBSTR", 2, 3),
+    ("SUBSTRING", 2, 3),
+    ("SUBSTRING_INDEX", 3, 3),
+    ("SUBTIME", 2, 2),
+    ("SUM", 1, 1),
+    ("SYSDATE", 0, 1),
+    ("TAN", 1, 1),
+    ("TIME", 1, 1),
+    ("TIMEDIFF", 2, 2),
+    ("TIMESTAMP", 1, 2),
+    ("TIME_FORMAT", 2, 2),
+    ("TIME_TO_SEC", 1, 1),
+    ("TO_BASE64", 1, 1),
+    ("TO_DAYS", 1, 1),
+    ("TO_SECONDS", 1, 1),
+    ("TRIM", 1, 1),
+    ("TRUNCATE", 2, 2),
+    ("UCASE", 1, 1),
+    ("UNHEX", 1, 1),
+    ("UNIX_TIMESTAMP", 0, 1),
+    ("UPPER", 1, 1),
+    ("UTC_DATE", 0, 0),
+    ("UTC_TIMESTAMP", 0, 1),
+    ("UUID", 0, 0),
+    ("WEEK", 1, 2),
+    ("WEEKDAY", 1, 1),
+    ("WEEKOFYEAR", 1, 1),
+    ("YEAR", 1, 1),
+    ("YEARWEEK", 1, 2),
     // Internal forms of special syntax.
-    ("TRIM_BOTH", 2, 2), ("TRIM_LEADING", 2, 2), ("TRIM_TRAILING", 2, 2),
+    ("TRIM_BOTH", 2, 2),
+    ("TRIM_LEADING", 2, 2),
+    ("TRIM_TRAILING", 2, 2),
 ];
 
 /// Position of a function in [`FUNCTIONS`].
@@ -165,7 +297,12 @@ impl Node {
                 Seg::Ref(n) => Some(*n),
                 Seg::Text(_) => None,
             })),
-            Node::Neg(x) | Node::Not(x) | Node::BitNot(x) | Node::IsNull(x, _) | Node::IsTruth(x, ..) | Node::Cast(x, _) => {
+            Node::Neg(x)
+            | Node::Not(x)
+            | Node::BitNot(x)
+            | Node::IsNull(x, _)
+            | Node::IsTruth(x, ..)
+            | Node::Cast(x, _) => {
                 x.refs(out);
             }
             Node::Binary(_, a, b) | Node::Like(a, b, ..) | Node::Regexp(a, b, _) | Node::Shift(a, b, ..) => {
@@ -291,7 +428,9 @@ fn node(e: &Expr, depth: usize) -> Result<Node, FnError> {
             let escape = match escape_char.as_deref() {
                 None => '\\',
                 Some(Expr::Value(v)) => match &v.value {
-                    Lit::SingleQuotedString(s) | Lit::DoubleQuotedString(s) => s.chars().next().unwrap_or('\0'),
+                    Lit::SingleQuotedString(s) | Lit::DoubleQuotedString(s) => {
+                        s.chars().next().unwrap_or('\0')
+                    }
                     _ => return Err(unsupported("ESCAPE")),
                 },
                 Some(_) => return Err(unsupported("ESCAPE")),
@@ -309,7 +448,9 @@ fn node(e: &Expr, depth: usize) -> Result<Node, FnError> {
                 .collect::<Result<_, FnError>>()?;
             Node::Case(operand, whens, else_result.as_deref().map(|e| boxed(e, depth)).transpose()?)
         }
-        Expr::Cast { kind: CastKind::Cast, expr, data_type, .. } => Node::Cast(boxed(expr, depth)?, cast(data_type)?),
+        Expr::Cast { kind: CastKind::Cast, expr, data_type, .. } => {
+            Node::Cast(boxed(expr, depth)?, cast(data_type)?)
+        }
         Expr::Convert { expr, data_type, .. } => match data_type {
             Some(t) => Node::Cast(boxed(expr, depth)?, cast(t)?),
             None => Node::Cast(boxed(expr, depth)?, Cast::Char(None)),
@@ -400,7 +541,9 @@ fn literal(v: &Lit) -> Result<Node, FnError> {
         } else {
             n.parse().map_or(Sv::Null, Sv::Dec)
         }),
-        Lit::SingleQuotedString(s) | Lit::DoubleQuotedString(s) | Lit::NationalStringLiteral(s) => template(s)?,
+        Lit::SingleQuotedString(s) | Lit::DoubleQuotedString(s) | Lit::NationalStringLiteral(s) => {
+            template(s)?
+        }
         Lit::Boolean(b) => Node::Const(Sv::Bool(*b)),
         Lit::Null => Node::Const(Sv::Null),
         Lit::HexStringLiteral(h) => {
@@ -437,8 +580,8 @@ fn identifier(name: &str) -> Result<Node, FnError> {
     }
     let upper = name.to_ascii_uppercase();
     match upper.as_str() {
-        "CURRENT_DATE" | "CURRENT_TIME" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "UTC_DATE"
-        | "UTC_TIMESTAMP" => call(&upper, Vec::new(), false),
+        "CURRENT_DATE" | "CURRENT_TIME" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP"
+        | "UTC_DATE" | "UTC_TIMESTAMP" => call(&upper, Vec::new(), false),
         _ => Err(FnError::new(
             "HL-2304",
             text!(
@@ -525,8 +668,7 @@ fn function(f: &SqlFunction, depth: usize) -> Result<Node, FnError> {
         return Ok(Node::UnitCall(which, unit, vec![node(a, depth + 1)?, node(b, depth + 1)?]));
     }
     let args = exprs.iter().map(|e| node(e, depth + 1)).collect::<Result<Vec<_>, _>>()?;
-    let distinct =
-        matches!(list.duplicate_treatment, Some(sqlparser::ast::DuplicateTreatment::Distinct));
+    let distinct = matches!(list.duplicate_treatment, Some(sqlparser::ast::DuplicateTreatment::Distinct));
     call(&name, args, distinct)
 }
 
@@ -560,7 +702,9 @@ fn cast(t: &DataType) -> Result<Cast, FnError> {
     Ok(match name.trim() {
         "CHAR" | "CHARACTER" | "VARCHAR" | "NCHAR" | "NVARCHAR" | "TEXT" => Cast::Char(a),
         "SIGNED" | "SIGNED INTEGER" | "INT" | "INTEGER" | "BIGINT" => Cast::Signed,
-        "UNSIGNED" | "UNSIGNED INTEGER" | "INT UNSIGNED" | "INTEGER UNSIGNED" | "BIGINT UNSIGNED" => Cast::Unsigned,
+        "UNSIGNED" | "UNSIGNED INTEGER" | "INT UNSIGNED" | "INTEGER UNSIGNED" | "BIGINT UNSIGNED" => {
+            Cast::Unsigned
+        }
         "DECIMAL" | "DEC" | "NUMERIC" => Cast::Decimal(a.unwrap_or(10), b.unwrap_or(0)),
         "DOUBLE" | "FLOAT" | "REAL" | "DOUBLE PRECISION" => Cast::Double,
         "DATE" => Cast::Date,

@@ -1,7 +1,9 @@
 //! Dates and times: arithmetic, parts, formats.
 
 use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive};
-use chrono::{Datelike, Duration, LocalResult, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike};
+use chrono::{
+    Datelike, Duration, LocalResult, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike,
+};
 
 use super::build::{Unit, UnitFn};
 use super::eval::Args;
@@ -9,7 +11,17 @@ use super::{FnEnv, Sv, sv};
 
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -90,7 +102,9 @@ pub(super) fn unit_call(which: UnitFn, unit: Unit, args: &Args, env: &FnEnv) -> 
     let today = env.now_local().date();
     match which {
         UnitFn::TimestampAdd => match arg(1) {
-            Sv::Str(s) if s.trim().len() <= 10 && matches!(unit, Unit::Hour | Unit::Minute | Unit::Second) => {
+            Sv::Str(s)
+                if s.trim().len() <= 10 && matches!(unit, Unit::Hour | Unit::Minute | Unit::Second) =>
+            {
                 shift(&Sv::Str(format!("{s} 00:00:00")), arg(0), unit, false, env)
             }
             v => shift(v, arg(0), unit, false, env),
@@ -377,7 +391,9 @@ fn to_unix(t: NaiveDateTime, env: &FnEnv) -> Option<(i64, u32)> {
     let secs = match env.tz.from_local_datetime(&t) {
         LocalResult::Single(z) => z.timestamp(),
         LocalResult::Ambiguous(a, _) => a.timestamp(),
-        LocalResult::None => env.tz.from_local_datetime(&(t + Duration::hours(1))).earliest()?.timestamp() - 3600,
+        LocalResult::None => {
+            env.tz.from_local_datetime(&(t + Duration::hours(1))).earliest()?.timestamp() - 3600
+        }
     };
     Some((secs, t.nanosecond() / 1000))
 }
@@ -434,9 +450,13 @@ pub(super) fn call(name: &str, args: &Args, env: &FnEnv) -> Option<Sv> {
             Some(t) => Sv::DateTime(t.naive_utc(), fsp),
             None => Sv::Null,
         },
-        "UTC_DATE" => chrono::DateTime::from_timestamp(env.now, 0).map_or(Sv::Null, |t| Sv::Date(t.date_naive())),
+        "UTC_DATE" => {
+            chrono::DateTime::from_timestamp(env.now, 0).map_or(Sv::Null, |t| Sv::Date(t.date_naive()))
+        }
         "CURDATE" | "CURRENT_DATE" => Sv::Date(now.date()),
-        "CURTIME" | "CURRENT_TIME" => Sv::DateTime(now, fsp).as_time().map_or(Sv::Null, |(us, _)| Sv::Time(us, fsp)),
+        "CURTIME" | "CURRENT_TIME" => {
+            Sv::DateTime(now, fsp).as_time().map_or(Sv::Null, |(us, _)| Sv::Time(us, fsp))
+        }
         "UNIX_TIMESTAMP" if args.is_empty() => Sv::int(env.now),
         "UNIX_TIMESTAMP" => match at(0).and_then(|(t, f)| Some((to_unix(t, env)?, f))) {
             Some(((secs, _), 0)) => Sv::int(secs),
@@ -448,7 +468,8 @@ pub(super) fn call(name: &str, args: &Args, env: &FnEnv) -> Option<Sv> {
         },
         "FROM_UNIXTIME" => {
             let Some(d) = arg(0).as_dec() else { return Some(Sv::Null) };
-            let Some(us) = (d.clone() * BigDecimal::from(1_000_000)).with_scale_round(0, RoundingMode::HalfUp).to_i64()
+            let Some(us) =
+                (d.clone() * BigDecimal::from(1_000_000)).with_scale_round(0, RoundingMode::HalfUp).to_i64()
             else {
                 return Some(Sv::Null);
             };
@@ -476,9 +497,9 @@ pub(super) fn call(name: &str, args: &Args, env: &FnEnv) -> Option<Sv> {
         // The vendor's own: a pattern in Java letters, of a date or of unix seconds.
         "FORMAT_DATE" => {
             let t = match arg(0) {
-                Sv::Dec(_) | Sv::Dbl(_) => arg(0).as_i64().and_then(|n| {
-                    env.local(if n.abs() >= 100_000_000_000 { n.div_euclid(1000) } else { n })
-                }),
+                Sv::Dec(_) | Sv::Dbl(_) => arg(0)
+                    .as_i64()
+                    .and_then(|n| env.local(if n.abs() >= 100_000_000_000 { n.div_euclid(1000) } else { n })),
                 _ => at(0).map(|t| t.0),
             };
             text(t.zip(arg(1).as_text()).map(|(t, p)| java_pattern(t, &p)))
@@ -497,9 +518,10 @@ pub(super) fn call(name: &str, args: &Args, env: &FnEnv) -> Option<Sv> {
         "DAYOFWEEK" => int(date(0).map(|d| i64::from(d.weekday().num_days_from_sunday()) + 1)),
         "WEEKDAY" => int(date(0).map(|d| i64::from(d.weekday().num_days_from_monday()))),
         "DAYOFYEAR" => int(date(0).map(|d| i64::from(d.ordinal()))),
-        "DAYNAME" => text(date(0).and_then(|d| {
-            DAYS.get(d.weekday().num_days_from_monday() as usize).map(|s| (*s).to_owned())
-        })),
+        "DAYNAME" => text(
+            date(0)
+                .and_then(|d| DAYS.get(d.weekday().num_days_from_monday() as usize).map(|s| (*s).to_owned())),
+        ),
         "MONTHNAME" => text(date(0).and_then(|d| MONTHS.get(d.month0() as usize).map(|s| (*s).to_owned()))),
         "WEEK" => int(date(0).map(|d| week_of(d, args.get(1).and_then(Sv::as_i64).unwrap_or(0)).1)),
         "WEEKOFYEAR" => int(date(0).map(|d| week_of(d, 3).1)),
@@ -519,7 +541,9 @@ pub(super) fn call(name: &str, args: &Args, env: &FnEnv) -> Option<Sv> {
                 (Some((x, f)), Some((y, g)), ..) => {
                     Sv::Time((x - y).num_microseconds().unwrap_or(0).clamp(-LIMIT_US, LIMIT_US), f.max(g))
                 }
-                (None, None, Some((x, f)), Some((y, g))) => Sv::Time((x - y).clamp(-LIMIT_US, LIMIT_US), f.max(g)),
+                (None, None, Some((x, f)), Some((y, g))) => {
+                    Sv::Time((x - y).clamp(-LIMIT_US, LIMIT_US), f.max(g))
+                }
                 _ => Sv::Null,
             },
         },
@@ -545,9 +569,9 @@ pub(super) fn call(name: &str, args: &Args, env: &FnEnv) -> Option<Sv> {
         "ADDDATE" => shift(arg(0), arg(1), Unit::Day, false, env),
         "SUBDATE" => shift(arg(0), arg(1), Unit::Day, true, env),
         "TO_DAYS" => int(date(0).map(to_days)),
-        "TO_SECONDS" => int(at(0).map(|(t, _)| {
-            to_days(t.date()) * 86_400 + i64::from(t.num_seconds_from_midnight())
-        })),
+        "TO_SECONDS" => {
+            int(at(0).map(|(t, _)| to_days(t.date()) * 86_400 + i64::from(t.num_seconds_from_midnight())))
+        }
         "FROM_DAYS" => arg(0)
             .as_i64()
             .and_then(|n| i32::try_from(n - 365).ok())
@@ -564,7 +588,13 @@ pub(super) fn call(name: &str, args: &Args, env: &FnEnv) -> Option<Sv> {
         "TIME_TO_SEC" => int(arg(0).as_time().map(|(us, _)| us / 1_000_000)),
         "MAKEDATE" => match (arg(0).as_i64(), arg(1).as_i64()) {
             (Some(y), Some(n)) if n > 0 && (0..=9999).contains(&y) => {
-                let y = if y < 70 { y + 2000 } else if y < 100 { y + 1900 } else { y };
+                let y = if y < 70 {
+                    y + 2000
+                } else if y < 100 {
+                    y + 1900
+                } else {
+                    y
+                };
                 i32::try_from(y)
                     .ok()
                     .and_then(|y| NaiveDate::from_ymd_opt(y, 1, 1))
@@ -603,7 +633,13 @@ fn at_full(v: &Sv) -> Option<(NaiveDateTime, u8)> {
 
 fn months_of(period: i64) -> i64 {
     let y = period / 100;
-    let y = if y < 70 { y + 2000 } else if y < 100 { y + 1900 } else { y };
+    let y = if y < 70 {
+        y + 2000
+    } else if y < 100 {
+        y + 1900
+    } else {
+        y
+    };
     y * 12 + period % 100 - 1
 }
 

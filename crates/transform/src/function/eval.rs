@@ -108,7 +108,9 @@ impl Ctx<'_> {
                     _ => Sv::Null,
                 }
             }
-            Node::Case(operand, whens, otherwise) => self.case(operand.as_deref(), whens, otherwise.as_deref())?,
+            Node::Case(operand, whens, otherwise) => {
+                self.case(operand.as_deref(), whens, otherwise.as_deref())?
+            }
             Node::Shift(x, n, unit, minus) => {
                 let (v, n) = (self.eval(x)?, self.eval(n)?);
                 date::shift(&v, &n, *unit, *minus, self.env)
@@ -365,11 +367,7 @@ pub(super) fn divide(p: &BigDecimal, q: &BigDecimal, scale: i64) -> BigDecimal {
     let (qn, qs) = q.as_bigint_and_exponent();
     // One digit more than wanted decides the rounding; what is cut behind it cannot make it a half.
     let shift = scale + 1 - ps + qs;
-    let quotient = if shift >= 0 {
-        (pn * ten(shift)) / qn
-    } else {
-        pn / (qn * ten(-shift))
-    };
+    let quotient = if shift >= 0 { (pn * ten(shift)) / qn } else { pn / (qn * ten(-shift)) };
     BigDecimal::new(quotient, scale + 1).with_scale_round(scale, RoundingMode::HalfUp)
 }
 

@@ -75,7 +75,9 @@ fn walk<'a>(v: &'a serde_json::Value, path: &str, out: &mut Vec<&'a serde_json::
 pub(super) fn unquote(v: &Sv) -> Sv {
     match (v, parse(v)) {
         (Sv::Null, _) => Sv::Null,
-        (Sv::Str(s), Some(serde_json::Value::String(inner))) if s.trim_start().starts_with('"') => Sv::Str(inner),
+        (Sv::Str(s), Some(serde_json::Value::String(inner))) if s.trim_start().starts_with('"') => {
+            Sv::Str(inner)
+        }
         (other, _) => Sv::Str(other.as_text().unwrap_or_default()),
     }
 }

@@ -84,7 +84,13 @@ pub(super) fn call(name: &str, args: &Args) -> Result<Option<Sv>, FnError> {
             _ => Sv::Null,
         },
         "SIGN" => match arg(0).as_dec() {
-            Some(d) => Sv::int(if d.is_zero() { 0 } else if d.is_negative() { -1 } else { 1 }),
+            Some(d) => Sv::int(if d.is_zero() {
+                0
+            } else if d.is_negative() {
+                -1
+            } else {
+                1
+            }),
             None => Sv::Null,
         },
         "CEIL" | "CEILING" => whole(arg(0), RoundingMode::Ceiling),
@@ -215,7 +221,9 @@ fn base(v: &Sv, radix: u64) -> Sv {
 
 fn conv(args: &Args) -> Sv {
     let [n, from, to] = args.as_slice() else { return Sv::Null };
-    let (Some(text), Some(from), Some(to)) = (n.as_text(), from.as_i64(), to.as_i64()) else { return Sv::Null };
+    let (Some(text), Some(from), Some(to)) = (n.as_text(), from.as_i64(), to.as_i64()) else {
+        return Sv::Null;
+    };
     if !(2..=36).contains(&from.abs()) || !(2..=36).contains(&to.abs()) {
         return Sv::Null;
     }
@@ -228,7 +236,8 @@ fn conv(args: &Args) -> Sv {
     let mut value: u64 = 0;
     for c in body.chars() {
         let Some(d) = c.to_digit(radix) else { break };
-        value = value.checked_mul(u64::from(radix)).and_then(|v| v.checked_add(u64::from(d))).unwrap_or(u64::MAX);
+        value =
+            value.checked_mul(u64::from(radix)).and_then(|v| v.checked_add(u64::from(d))).unwrap_or(u64::MAX);
     }
     let value = if neg { value.wrapping_neg() } else { value };
     let radix = to.unsigned_abs();

@@ -116,7 +116,9 @@ fn copy(sql: &str, start: usize, mut state: In, out: &mut Sql) -> In {
                     out.push(c, start + i);
                 }
                 '#' => state = In::Line,
-                '-' if at(i + 1) == '-' && (at(i + 2).is_whitespace() || i + 2 >= chars.len()) => state = In::Line,
+                '-' if at(i + 1) == '-' && (at(i + 2).is_whitespace() || i + 2 >= chars.len()) => {
+                    state = In::Line
+                }
                 '-' if at(i + 1) == '-' => out.push_str("- ", start + i),
                 '/' if at(i + 1) == '*' => {
                     i += 1;

@@ -129,7 +129,10 @@ fn pad(s: &str, len: i64, with: &str, left: bool) -> Result<Sv, FnError> {
 
 fn bounded(times: usize, bytes: usize) -> Result<usize, FnError> {
     if times.saturating_mul(bytes.max(1)) > MAX_TEXT {
-        return Err(FnError::new("HL-2311", text!("the text would be longer than 4 MiB", "文本将超过 4 MiB")));
+        return Err(FnError::new(
+            "HL-2311",
+            text!("the text would be longer than 4 MiB", "文本将超过 4 MiB"),
+        ));
     }
     Ok(times)
 }
@@ -230,12 +233,57 @@ pub(super) fn call(name: &str, args: &Args, env: &FnEnv) -> Result<Option<Sv>, F
         _ => {}
     }
     const NAMES: &[&str] = &[
-        "ASCII", "BIT_LENGTH", "CHARACTER_LENGTH", "CHAR_LENGTH", "CONCAT", "CRC32", "FIND_IN_SET", "FORMAT",
-        "FROM_BASE64", "HEX", "INSERT", "INSTR", "LCASE", "LEFT", "LENGTH", "LOCATE", "LOWER", "LPAD", "LTRIM", "MD5",
-        "MID", "OCTET_LENGTH", "ORD", "POSITION", "QUOTE", "REGEXP_INSTR", "REGEXP_LIKE", "REGEXP_REPLACE",
-        "REGEXP_SUBSTR", "REPEAT", "REPLACE", "REVERSE", "RIGHT", "RPAD", "RTRIM", "SHA", "SHA1", "SHA2", "SPACE",
-        "STRCMP", "SUBSTR", "SUBSTRING", "SUBSTRING_INDEX", "TO_BASE64", "TRIM", "TRIM_BOTH", "TRIM_LEADING",
-        "TRIM_TRAILING", "UCASE", "UNHEX", "UPPER",
+        "ASCII",
+        "BIT_LENGTH",
+        "CHARACTER_LENGTH",
+        "CHAR_LENGTH",
+        "CONCAT",
+        "CRC32",
+        "FIND_IN_SET",
+        "FORMAT",
+        "FROM_BASE64",
+        "HEX",
+        "INSERT",
+        "INSTR",
+        "LCASE",
+        "LEFT",
+        "LENGTH",
+        "LOCATE",
+        "LOWER",
+        "LPAD",
+        "LTRIM",
+        "MD5",
+        "MID",
+        "OCTET_LENGTH",
+        "ORD",
+        "POSITION",
+        "QUOTE",
+        "REGEXP_INSTR",
+        "REGEXP_LIKE",
+        "REGEXP_REPLACE",
+        "REGEXP_SUBSTR",
+        "REPEAT",
+        "REPLACE",
+        "REVERSE",
+        "RIGHT",
+        "RPAD",
+        "RTRIM",
+        "SHA",
+        "SHA1",
+        "SHA2",
+        "SPACE",
+        "STRCMP",
+        "SUBSTR",
+        "SUBSTRING",
+        "SUBSTRING_INDEX",
+        "TO_BASE64",
+        "TRIM",
+        "TRIM_BOTH",
+        "TRIM_LEADING",
+        "TRIM_TRAILING",
+        "UCASE",
+        "UNHEX",
+        "UPPER",
     ];
     let _ = env;
     if !NAMES.contains(&name) {
@@ -287,7 +335,8 @@ pub(super) fn call(name: &str, args: &Args, env: &FnEnv) -> Result<Option<Sv>, F
                 Sv::Str(text)
             } else {
                 let start = usize::try_from(pos - 1).unwrap_or(0);
-                let cut = if len < 0 || pos + len > total { usize::MAX } else { usize::try_from(len).unwrap_or(0) };
+                let cut =
+                    if len < 0 || pos + len > total { usize::MAX } else { usize::try_from(len).unwrap_or(0) };
                 let tail: String = text.chars().skip(start.saturating_add(cut)).collect();
                 Sv::Str(slice(&text, 0, start) + &s(3) + &tail)
             }
@@ -372,9 +421,9 @@ pub(super) fn call(name: &str, args: &Args, env: &FnEnv) -> Result<Option<Sv>, F
         "REGEXP_LIKE" => Sv::flag(Some(regex(&s(1))?.is_match(&s(0)))),
         "REGEXP_INSTR" => {
             let text = s(0);
-            let at = regex(&s(1))?.find(&text).map_or(0, |m| {
-                text.get(..m.start()).map_or(0, |b| b.chars().count()) as i64 + 1
-            });
+            let at = regex(&s(1))?
+                .find(&text)
+                .map_or(0, |m| text.get(..m.start()).map_or(0, |b| b.chars().count()) as i64 + 1);
             Sv::int(at)
         }
         "REGEXP_SUBSTR" => {

@@ -137,7 +137,8 @@ impl Sv {
             Sv::DateTime(t, fsp) => Some((*t, *fsp)),
             Sv::Date(d) => Some((d.and_time(NaiveTime::MIN), 0)),
             Sv::Time(us, fsp) => {
-                let t = today.and_time(NaiveTime::MIN).checked_add_signed(chrono::Duration::microseconds(*us))?;
+                let t =
+                    today.and_time(NaiveTime::MIN).checked_add_signed(chrono::Duration::microseconds(*us))?;
                 Some((t, *fsp))
             }
             Sv::Str(s) => parse_datetime(s),
@@ -153,7 +154,8 @@ impl Sv {
         match self {
             Sv::Time(us, fsp) => Some((*us, *fsp)),
             Sv::DateTime(t, fsp) => {
-                let us = i64::from(t.num_seconds_from_midnight()) * 1_000_000 + i64::from(t.nanosecond() / 1000);
+                let us =
+                    i64::from(t.num_seconds_from_midnight()) * 1_000_000 + i64::from(t.nanosecond() / 1000);
                 Some((us, *fsp))
             }
             Sv::Date(_) => Some((0, 0)),

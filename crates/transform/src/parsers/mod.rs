@@ -21,7 +21,11 @@ enum One {
     Wrap(String),
     WrapTwice(String, String),
     HeiHu(String),
-    TableField { view: Value, edit: Value, id: Value },
+    TableField {
+        view: Value,
+        edit: Value,
+        id: Value,
+    },
     Typed(Typed),
     /// Parameters that cannot be read: the value stays.
     Broken(Text),
@@ -81,7 +85,9 @@ impl Parser {
 
 fn collect(v: &Value, item: &Map, out: &mut Vec<One>) {
     match v {
-        Value::Array(items) => items.iter().filter(|i| !matches!(i, Value::Array(_))).for_each(|i| collect(i, item, out)),
+        Value::Array(items) => {
+            items.iter().filter(|i| !matches!(i, Value::Array(_))).for_each(|i| collect(i, item, out))
+        }
         Value::String(names) => {
             // Only parameters count beside a bare name; the item's own keys mean other things.
             let beside = item.iter().filter(|(k, _)| k.starts_with("params"));
@@ -125,7 +131,8 @@ fn push(name: &str, map: &Map, out: &mut Vec<One>) {
             let both = params().unwrap_or_default();
             let mut parts = both.split(',');
             let first = param(map, "params1").or_else(|| parts.next().map(str::to_owned)).unwrap_or_default();
-            let second = param(map, "params2").or_else(|| parts.next().map(str::to_owned)).unwrap_or_default();
+            let second =
+                param(map, "params2").or_else(|| parts.next().map(str::to_owned)).unwrap_or_default();
             One::WrapTwice(first, second)
         }
         "k3wiseheihucustomparser" => One::HeiHu(params().unwrap_or_default()),
@@ -155,10 +162,9 @@ fn boolean(v: Value) -> Value {
 
 fn unknown(name: &str) -> Text {
     match crate::nearest(name, NAMES.iter().copied()) {
-        Some(near) => text!(
-            "unknown parser `{name}`; did you mean `{near}`?",
-            "未知的解析器 `{name}`;是否为 `{near}`?"
-        ),
+        Some(near) => {
+            text!("unknown parser `{name}`; did you mean `{near}`?", "未知的解析器 `{name}`;是否为 `{near}`?")
+        }
         None => {
             let all = NAMES.join(", ");
             text!("unknown parser `{name}`; known are {all}", "未知的解析器 `{name}`;已知的有 {all}")

@@ -36,7 +36,8 @@ impl Typed {
             let found = keys.iter().find_map(|k| map.get(k));
             found.filter(|v| !v.is_null()).map(Value::in_text)
         };
-        let flag = |key: &str, default: bool| map.get(key).and_then(crate::mapping::to_bool).unwrap_or(default);
+        let flag =
+            |key: &str, default: bool| map.get(key).and_then(crate::mapping::to_bool).unwrap_or(default);
         let flags = text_of(&["flags"]).unwrap_or_default();
         let all = flag("extractAll", false);
         Some(match kind.to_ascii_lowercase().as_str() {
@@ -46,7 +47,8 @@ impl Typed {
             }
             "xml" => {
                 let written = text_of(&["xpath", "expression", "params"]).unwrap_or_default();
-                let path = short(&written).and_then(|w| XPath::compile(w, text_of(&["attribute"]), map.get("namespace")));
+                let path = short(&written)
+                    .and_then(|w| XPath::compile(w, text_of(&["attribute"]), map.get("namespace")));
                 path.map(|path| Typed::Xml { path, all })
             }
             "csv" => {
@@ -63,11 +65,17 @@ impl Typed {
             "regex" => {
                 let pattern = text_of(&["pattern", "expression", "params"]).unwrap_or_default();
                 let group = text_of(&["group"]).and_then(|g| g.trim().parse().ok()).unwrap_or(0);
-                regex(&pattern, &flags).map(|regex| Typed::Regex { regex, group, all: all || flags.contains('g') })
+                regex(&pattern, &flags).map(|regex| Typed::Regex {
+                    regex,
+                    group,
+                    all: all || flags.contains('g'),
+                })
             }
             "date" => Ok(Typed::Date(text_of(&["format", "params"]).unwrap_or_else(|| "Y-m-d".into()))),
             "number" => Ok(Typed::Decimals(
-                text_of(&["decimal", "decimals", "params"]).and_then(|d| d.trim().parse::<i64>().ok()).map(|n| n.clamp(0, 30)),
+                text_of(&["decimal", "decimals", "params"])
+                    .and_then(|d| d.trim().parse::<i64>().ok())
+                    .map(|n| n.clamp(0, 30)),
             )),
             "enum" => Ok(Typed::Enum(values(map.get("values").or_else(|| map.get("params"))))),
             _ => return None,
@@ -114,15 +122,18 @@ impl Typed {
             Typed::Csv { delimiter, header, skip_empty } => match &v {
                 Value::String(s) if s.len() <= MAX_TEXT => csv(s, *delimiter, *header, *skip_empty),
                 _ => {
-                    warnings.push(text!("`csv` needs a text; the value is left unchanged", "`csv` 需要文本,值保持不变"));
+                    warnings.push(text!(
+                        "`csv` needs a text; the value is left unchanged",
+                        "`csv` 需要文本,值保持不变"
+                    ));
                     v
                 }
             },
             Typed::Regex { regex, group, all } => {
                 let source = v.in_text();
-                let mut hits = regex.captures_iter(&source).map(|c| {
-                    c.get(*group).map_or(Value::Null, |m| Value::String(m.as_str().to_owned()))
-                });
+                let mut hits = regex
+                    .captures_iter(&source)
+                    .map(|c| c.get(*group).map_or(Value::Null, |m| Value::String(m.as_str().to_owned())));
                 if *all { Value::Array(hits.collect()) } else { hits.next().unwrap_or(Value::Null) }
             }
             Typed::Date(pattern) => match times::read_wall(&v, tz) {
@@ -130,7 +141,10 @@ impl Typed {
                 None => {
                     if !v.is_blank() {
                         let shown = v.in_text();
-                        warnings.push(text!("`{shown}` is no time; left unchanged", "`{shown}` 不是时间,保持不变"));
+                        warnings.push(text!(
+                            "`{shown}` is no time; left unchanged",
+                            "`{shown}` 不是时间,保持不变"
+                        ));
                     }
                     v
                 }
@@ -149,7 +163,10 @@ impl Typed {
                     }
                     None => {
                         if !words.is_empty() {
-                            warnings.push(text!("`{words}` is no number; left unchanged", "`{words}` 不是数字,保持不变"));
+                            warnings.push(text!(
+                                "`{words}` is no number; left unchanged",
+                                "`{words}` 不是数字,保持不变"
+                            ));
                         }
                         v
                     }
@@ -160,7 +177,10 @@ impl Typed {
                 match entries.iter().find(|(k, _)| *k == key) {
                     Some((_, to)) => to.clone(),
                     None => {
-                        warnings.push(text!("`{key}` is not among the values; left unchanged", "`{key}` 不在可选值之中,保持不变"));
+                        warnings.push(text!(
+                            "`{key}` is not among the values; left unchanged",
+                            "`{key}` 不在可选值之中,保持不变"
+                        ));
                         v
                     }
                 }
@@ -209,7 +229,9 @@ fn values(v: Option<&Value>) -> Vec<(String, Value)> {
     match v {
         Some(Value::Object(map)) => map.iter().map(|(k, v)| (k.to_owned(), v.clone())).collect(),
         Some(Value::Array(list)) => list.iter().map(|v| (v.in_text(), v.clone())).collect(),
-        Some(Value::String(s)) => s.split(',').map(|s| (s.trim().to_owned(), Value::from(s.trim()))).collect(),
+        Some(Value::String(s)) => {
+            s.split(',').map(|s| (s.trim().to_owned(), Value::from(s.trim()))).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -255,7 +277,9 @@ fn csv(source: &str, delimiter: char, header: bool, skip_empty: bool) -> Value {
     let names = rows.next().unwrap_or_default();
     Value::Array(
         rows.map(|r| {
-            Value::Object(names.iter().map(|n| n.trim().to_owned()).zip(r.into_iter().map(Value::String)).collect())
+            Value::Object(
+                names.iter().map(|n| n.trim().to_owned()).zip(r.into_iter().map(Value::String)).collect(),
+            )
         })
         .collect(),
     )

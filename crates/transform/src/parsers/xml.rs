@@ -50,7 +50,9 @@ impl XPath {
                 "XPath 步骤 `{part}` 无法读取;支持 `/a/b`、`//a`、`*`、`[1]`、`[@a='x']`、`[b='x']`、`@a`、`text()`"
             )
         };
-        let address = |prefix: &str| namespace.and_then(Value::as_object).and_then(|m| m.get(prefix)).map(Value::in_text);
+        let address = |prefix: &str| {
+            namespace.and_then(Value::as_object).and_then(|m| m.get(prefix)).map(Value::in_text)
+        };
         let mut take = attribute.filter(|a| !a.is_empty()).map_or(Take::Text, Take::Attribute);
         let mut steps = Vec::new();
         let mut deep = !path.trim_start().starts_with('/');
@@ -102,9 +104,8 @@ impl XPath {
     /// A text that is no XML.
     pub fn find(&self, source: &str) -> Result<Vec<String>, Text> {
         let options = ParsingOptions { nodes_limit: MAX_NODES, ..ParsingOptions::default() };
-        let document = Document::parse_with_options(source.trim_start(), options).map_err(|e| {
-            text!("the value is no XML ({e}); left unchanged", "该值不是 XML({e}),保持不变")
-        })?;
+        let document = Document::parse_with_options(source.trim_start(), options)
+            .map_err(|e| text!("the value is no XML ({e}); left unchanged", "该值不是 XML({e}),保持不变"))?;
         let mut at = vec![document.root()];
         for step in &self.steps {
             let mut next: Vec<Node> = Vec::new();
@@ -128,7 +129,8 @@ impl XPath {
             .filter_map(|n| match &self.take {
                 Take::Attribute(a) => n.attribute(a.as_str()).map(str::to_owned),
                 Take::Text => {
-                    let all: String = n.descendants().filter(Node::is_text).filter_map(|t| t.text()).collect();
+                    let all: String =
+                        n.descendants().filter(Node::is_text).filter_map(|t| t.text()).collect();
                     Some(all.trim().to_owned())
                 }
             })
@@ -163,9 +165,10 @@ fn test(s: &str) -> Option<Test> {
     let (left, right) = match s.split_once('=') {
         Some((l, r)) => {
             let r = r.trim();
-            let inner = ['\'', '"'].iter().find_map(|q| r.strip_prefix(*q)?.strip_suffix(*q)).or_else(|| {
-                r.bytes().all(|b| b.is_ascii_digit() || b == b'.').then_some(r)
-            })?;
+            let inner = ['\'', '"']
+                .iter()
+                .find_map(|q| r.strip_prefix(*q)?.strip_suffix(*q))
+                .or_else(|| r.bytes().all(|b| b.is_ascii_digit() || b == b'.').then_some(r))?;
             (l.trim(), Some(inner.to_owned()))
         }
         None => (s, None),
@@ -182,7 +185,8 @@ impl Step {
     fn names(&self, n: &Node) -> bool {
         n.is_element()
             && self.name.as_ref().is_none_or(|(address, local)| {
-                n.tag_name().name() == local && address.as_deref().is_none_or(|a| n.tag_name().namespace() == Some(a))
+                n.tag_name().name() == local
+                    && address.as_deref().is_none_or(|a| n.tag_name().namespace() == Some(a))
             })
     }
 }

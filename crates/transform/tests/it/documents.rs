@@ -32,10 +32,13 @@ fn request(metadata: &str, record: Option<&str>, page: i64) -> String {
 
 #[test]
 fn request_statements() {
-    let items = |i: &str| format!(r#"{{"api":"x","id":"id","pagination":{{"pageSize":100}},"request":[{i}]}}"#);
+    let items =
+        |i: &str| format!(r#"{{"api":"x","id":"id","pagination":{{"pageSize":100}},"request":[{i}]}}"#);
     let sent = |i: &str| request(&items(i), None, 3);
     assert_eq!(
-        sent(r#"{"field":"Limit","value":"{{PAGINATION_PAGE_SIZE}}"},{"field":"StartRow","value":"{{PAGINATION_START_ROW}}"}"#),
+        sent(
+            r#"{"field":"Limit","value":"{{PAGINATION_PAGE_SIZE}}"},{"field":"StartRow","value":"{{PAGINATION_START_ROW}}"}"#
+        ),
         r#"{"Limit":100,"StartRow":200}"#,
         "A10 V-B06"
     );
@@ -46,18 +49,35 @@ fn request_statements() {
     );
     let fields = r#"{"field":"fields","type":"object","children":[{"field":"type","value":"expense"},{"field":"docData","type":"object","children":[{"field":"logs","type":"object","children":[{"field":"x","value":null}]}]}]}"#;
     assert_eq!(sent(fields), r#"{"fields":{"type":"expense"}}"#, "A13");
-    assert_eq!(sent(r#"{"field":"index","value":"{{LAST_SYNC_TIME}}000"}"#), r#"{"index":"1710403200000"}"#, "A14");
     assert_eq!(
-        sent(r#"{"field":"v","type":"array","value":["{{LAST_SYNC_TIME|datetime}}","{{CURRENT_TIME|datetime}}"]}"#),
+        sent(r#"{"field":"index","value":"{{LAST_SYNC_TIME}}000"}"#),
+        r#"{"index":"1710403200000"}"#,
+        "A14"
+    );
+    assert_eq!(
+        sent(
+            r#"{"field":"v","type":"array","value":["{{LAST_SYNC_TIME|datetime}}","{{CURRENT_TIME|datetime}}"]}"#
+        ),
         r#"{"v":["2024-03-14 16:00:00","2024-03-14 17:00:00"]}"#,
         "A15"
     );
-    assert_eq!(sent(r#"{"field":"v","value":"$eq$拼多多享美食折扣店"}"#), r#"{"v":"$eq$拼多多享美食折扣店"}"#, "A17");
+    assert_eq!(
+        sent(r#"{"field":"v","value":"$eq$拼多多享美食折扣店"}"#),
+        r#"{"v":"$eq$拼多多享美食折扣店"}"#,
+        "A17"
+    );
     assert_eq!(sent(r#"{"field":"v","type":"bool","value":true}"#), r#"{"v":true}"#, "A19");
     assert_eq!(sent(r#"{"field":"v","value":null,"default":"100"}"#), r#"{"v":"100"}"#, "A39");
-    assert_eq!(sent(r#"{"field":"v","value":"1"},{"field":"v","value":"2"}"#), r#"{"v":"2"}"#, "repeated field");
+    assert_eq!(
+        sent(r#"{"field":"v","value":"1"},{"field":"v","value":"2"}"#),
+        r#"{"v":"2"}"#,
+        "repeated field"
+    );
     assert_eq!(sent(r#"{"field":"v","value":""},{"field":"w"}"#), r#"{"v":""}"#, "empty text is sent");
-    assert_eq!(sent(r#"{"field":"v","type":"int","value":"x"}"#), "HL-2213 at request[0].value".replace(".value", ""));
+    assert_eq!(
+        sent(r#"{"field":"v","type":"int","value":"x"}"#),
+        "HL-2213 at request[0].value".replace(".value", "")
+    );
 }
 
 #[test]
@@ -79,7 +99,8 @@ fn a18_omission_remedy() {
 #[test]
 fn a08_learned_fields() {
     let meta = |doc: Value| Metadata::from_value(doc, Side::Source).0;
-    let first = meta(json(r#"{"api":"x","id":"id","autoFillResponse":true,"response":[{"field":"id"}],"kept":[1]}"#));
+    let first =
+        meta(json(r#"{"api":"x","id":"id","autoFillResponse":true,"response":[{"field":"id"}],"kept":[1]}"#));
     let element = json(r#"{"id":1,"token":"t","expires":1.5}"#);
     let learned = first.learn(&element).unwrap_or_default();
     assert_eq!(
@@ -97,11 +118,15 @@ fn findings_are_reported_at_once_with_the_nearest_name() {
       "condition":[[{"field":"a","logic":"eqq","value":1}]],"formatResponse":[{"old":"a","new":"b","format":"dat"}]}"#;
     let (meta, problems) = Metadata::from_value(json(doc), Side::Source);
     let codes: Vec<&str> = problems.iter().map(|p| p.code.as_str()).collect();
-    for code in ["HL-2002", "HL-2004", "HL-2110", "HL-2302", "HL-2120", "HL-2101", "HL-2008", "HL-2141", "HL-2131"] {
+    for code in
+        ["HL-2002", "HL-2004", "HL-2110", "HL-2302", "HL-2120", "HL-2101", "HL-2008", "HL-2141", "HL-2131"]
+    {
         assert!(codes.contains(&code), "{code} is missing among {codes:?}");
     }
     let all: String = problems.iter().map(|p| format!("{} {}\n", p.message.en, p.hint.en)).collect();
-    for near in ["`method`", "`datetime`", "`CONCAT`", "`StringToArray`", "`LAST_SYNC_TIME`", "`eq`", "`date`"] {
+    for near in
+        ["`method`", "`datetime`", "`CONCAT`", "`StringToArray`", "`LAST_SYNC_TIME`", "`eq`", "`date`"]
+    {
         assert!(all.contains(near), "{near} is missing in {all}");
     }
     assert!(problems.iter().any(|p| p.severity == Severity::Warning));
@@ -138,7 +163,10 @@ fn rows_have_one_value_per_item_and_raw_rows_are_the_same() {
         r#"{"field":"p","type":"array","value":"items"}"#,
         r#"{"field":"q","value":"{{tags}}","parser":{"name":"ArrayToString","params":"|"}}"#,
     ];
-    let (meta, problems) = Metadata::from_value(json(&format!(r#"{{"api":"x","request":[{}]}}"#, items.join(","))), Side::Target);
+    let (meta, problems) = Metadata::from_value(
+        json(&format!(r#"{{"api":"x","request":[{}]}}"#, items.join(","))),
+        Side::Target,
+    );
     assert!(problems.is_empty(), "{problems:?}");
     let plan = Request::compile(&meta);
     let raw = r#"{"id":1362188104995221504,"n":"7","t":"2024-03-15 14:30:00","buyer":{"name":"张三"},"items":[{"sku":"A","q":1.5},{"sku":"B","q":"2"}],"a.b":"flat","tags":["x","y"],"unused":{"deep":[1,2,{"x":"}"}]}}"#;
@@ -161,7 +189,9 @@ fn rows_have_one_value_per_item_and_raw_rows_are_the_same() {
 
 #[test]
 fn strict_is_the_rule_and_lenient_is_asked_for() {
-    let doc = |strict: &str| format!(r#"{{"api":"x",{strict}"request":[{{"field":"a","value":"_function {{{{n}}}}/0"}}]}}"#);
+    let doc = |strict: &str| {
+        format!(r#"{{"api":"x",{strict}"request":[{{"field":"a","value":"_function {{{{n}}}}/0"}}]}}"#)
+    };
     assert_eq!(request(&doc(""), Some(r#"{"n":1}"#), 1), "HL-2310 at request[0]");
     assert_eq!(request(&doc(r#""strict":false,"#), Some(r#"{"n":1}"#), 1), r#"{"a":"_function {{n}}/0"}"#);
 }

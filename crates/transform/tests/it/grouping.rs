@@ -30,7 +30,9 @@ fn v_o05_group_calculate() {
         "V-O05"
     );
     assert_eq!(units[0].members, [0, 1, 2]);
-    let nested = json(r#"{"shop_no":"SH001","stock_no":"WH001","details":[{"spec":"A","num":1,"amount":2},{"spec":"A","num":2,"amount":"0.50"}]}"#);
+    let nested = json(
+        r#"{"shop_no":"SH001","stock_no":"WH001","details":[{"spec":"A","num":1,"amount":2},{"spec":"A","num":2,"amount":"0.50"}]}"#,
+    );
     let units = grouping::units(&meta, std::slice::from_ref(&nested));
     assert_eq!(
         units[0].record.get_path("details").map(|v| v.to_json()),
@@ -41,11 +43,15 @@ fn v_o05_group_calculate() {
 #[test]
 fn v_o06_lines_are_cut() {
     let meta = target(&AGGREGATE.replace("LINES", "50"));
-    let records: Vec<Value> =
-        (0..120).map(|n| json(&format!(r#"{{"shop_no":"S","stock_no":"W","details_spec":"K{n}","details_num":1}}"#))).collect();
+    let records: Vec<Value> = (0..120)
+        .map(|n| json(&format!(r#"{{"shop_no":"S","stock_no":"W","details_spec":"K{n}","details_num":1}}"#)))
+        .collect();
     let units = grouping::units(&meta, &records);
-    let sizes: Vec<usize> =
-        units.iter().filter_map(|u| u.record.get_path("details")).map(|v| v.as_array().unwrap_or(&[]).len()).collect();
+    let sizes: Vec<usize> = units
+        .iter()
+        .filter_map(|u| u.record.get_path("details"))
+        .map(|v| v.as_array().unwrap_or(&[]).len())
+        .collect();
     assert_eq!(sizes, [50, 50, 20], "V-O06");
     assert_eq!(units.iter().map(|u| u.members.len()).sum::<usize>(), 120);
 }
@@ -97,5 +103,9 @@ fn v_o09_write_back_and_callback() {
     assert_eq!(primary.as_ref().map(Value::to_json), Some(r#"{"id":"77","number":"CG01"}"#.into()), "V-O09");
     let sent = writeback::callback(&meta, &ctx, &record, primary.as_ref(), &mut Vec::new());
     let (plan, value) = sent.unwrap_or_default();
-    assert_eq!((plan.as_str(), value.to_json().as_str()), ("U", r#"{"no":"SO-1","erp":"CG01","same":"CG01"}"#), "V-O09");
+    assert_eq!(
+        (plan.as_str(), value.to_json().as_str()),
+        ("U", r#"{"no":"SO-1","erp":"CG01","same":"CG01"}"#),
+        "V-O09"
+    );
 }

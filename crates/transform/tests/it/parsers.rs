@@ -26,15 +26,32 @@ fn parsed(value: &str, parser: &str) -> String {
 
 #[test]
 fn a38_parsers_by_type() {
-    let doc = r#"{"data":{"items":[{"productCode":"P001","price":100.50},{"productCode":"P002","price":200}]}}"#;
+    let doc =
+        r#"{"data":{"items":[{"productCode":"P001","price":100.50},{"productCode":"P002","price":200}]}}"#;
     let cases = [
-        (doc, r#"{"type":"jsonpath","expression":"$.data.items[*].productCode","extractAll":true}"#, r#"["P001","P002"]"#),
+        (
+            doc,
+            r#"{"type":"jsonpath","expression":"$.data.items[*].productCode","extractAll":true}"#,
+            r#"["P001","P002"]"#,
+        ),
         (doc, r#"{"type":"jsonpath","expression":"$.data.items[?(@.price>150)].productCode"}"#, r#""P002""#),
         (doc, r#"{"type":"jsonpath","expression":"$..price","extractAll":true}"#, "[100.50,200]"),
         (doc, r#"{"type":"jsonpath","expression":"$.none"}"#, "null"),
-        (r#""<root><item id=\"7\"/></root>""#, r#"{"type":"xml","xpath":"/root/item","attribute":"id"}"#, r#""7""#),
-        (r#""<r><i s='a'>1</i><i s='b'><x>2</x></i></r>""#, r#"{"type":"xml","xpath":"//i[@s='b']/x"}"#, r#""2""#),
-        (r#""<r><i>1</i><i>2</i></r>""#, r#"{"type":"xml","xpath":"/r/i","extractAll":true}"#, r#"["1","2"]"#),
+        (
+            r#""<root><item id=\"7\"/></root>""#,
+            r#"{"type":"xml","xpath":"/root/item","attribute":"id"}"#,
+            r#""7""#,
+        ),
+        (
+            r#""<r><i s='a'>1</i><i s='b'><x>2</x></i></r>""#,
+            r#"{"type":"xml","xpath":"//i[@s='b']/x"}"#,
+            r#""2""#,
+        ),
+        (
+            r#""<r><i>1</i><i>2</i></r>""#,
+            r#"{"type":"xml","xpath":"/r/i","extractAll":true}"#,
+            r#"["1","2"]"#,
+        ),
         (
             r#""name,code,price\nProduct A,P001,100\n\n\"B \"\"x\"\", y\",P002,200\n""#,
             r#"{"type":"csv"}"#,
@@ -72,7 +89,8 @@ fn wrong_parameters_are_found_before_anything_runs() {
         r#"{"type":"xml","xpath":"/a[position()>1]"}"#,
         r#"{"name":"StringToArry"}"#,
     ] {
-        let doc = json(&format!(r#"{{"api":"x","request":[{{"field":"f","value":"v","parser":{parser}}}]}}"#));
+        let doc =
+            json(&format!(r#"{{"api":"x","request":[{{"field":"f","value":"v","parser":{parser}}}]}}"#));
         let (_, problems) = Metadata::from_value(doc, Side::Target);
         assert_eq!(problems.len(), 1, "{parser}");
         assert_eq!(problems[0].path, "request[0].parser");
@@ -143,10 +161,14 @@ fn lists_become_lists_of_objects() {
 
 #[test]
 fn a50_containers_without_values() {
-    let rows = r#"{"field":"E","type":"array","value":"items","children":[{"field":"a","value":"{{items.none}}"}]}"#;
+    let rows =
+        r#"{"field":"E","type":"array","value":"items","children":[{"field":"a","value":"{{items.none}}"}]}"#;
     assert_eq!(item(rows, r#"{"items":[{"x":1},{"x":2}]}"#), "{}");
     assert_eq!(item(rows, r#"{"items":[]}"#), r#"{"E":[]}"#, "C7");
-    assert_eq!(item(&rows.replace("\"type\"", "\"is_required\":true,\"type\""), r#"{"items":[{"x":1}]}"#), "HL-2212");
+    assert_eq!(
+        item(&rows.replace("\"type\"", "\"is_required\":true,\"type\""), r#"{"items":[{"x":1}]}"#),
+        "HL-2212"
+    );
     let object = r#"{"field":"o","type":"object","children":[{"field":"a","value":"{{none}}"}]}"#;
     assert_eq!(item(object, "{}"), "{}");
     let nested = r#"{"field":"E","type":"array","value":"items","children":[{"field":"S","type":"array","value":"items.subs","children":[{"field":"x","value":"{{items.subs.x}}"},{"field":"p","value":"{{items.n}}"},{"field":"h","value":"{{h}}"}]}]}"#;
@@ -156,5 +178,8 @@ fn a50_containers_without_values() {
         "C12"
     );
     let relative = nested.replace("\"items.subs\"", "\"subs\"");
-    assert_eq!(item(&relative, r#"{"h":9,"items":[{"n":1,"subs":[{"x":"a"}]}]}"#), r#"{"E":[{"S":[{"x":"a","p":1,"h":9}]}]}"#);
+    assert_eq!(
+        item(&relative, r#"{"h":9,"items":[{"n":1,"subs":[{"x":"a"}]}]}"#),
+        r#"{"E":[{"S":[{"x":"a","p":1,"h":9}]}]}"#
+    );
 }

@@ -16,7 +16,11 @@ fn cut(body: &str, meta: &str) -> Option<Vec<String>> {
 fn lists_are_found_in_the_documented_order() {
     let with = |other: &str| format!(r#"{{"api":"x","id":"id","otherResponse":[{other}]}}"#);
     let body = r#"{"data":{"list":[{"id":1}]},"rows":[{"id":2}],"mine":{"id":3}}"#;
-    assert_eq!(cut(body, &with(r#"{"field":"DataKey","value":"data/list"}"#)), Some(vec![r#"{"id":1}"#.into()]), "A53");
+    assert_eq!(
+        cut(body, &with(r#"{"field":"DataKey","value":"data/list"}"#)),
+        Some(vec![r#"{"id":1}"#.into()]),
+        "A53"
+    );
     assert_eq!(cut(body, &with(r#"{"field":"dataKey","value":"no/where"}"#)), None, "A53");
     assert_eq!(cut(body, &with(r#"{"field":"rows","value":"mine"}"#)), Some(vec![r#"{"id":3}"#.into()]));
     assert_eq!(cut(body, &with("")), Some(vec![r#"{"id":2}"#.into()]));
@@ -40,7 +44,10 @@ fn a52_status_keys() {
         r#"{"api":"x","id":"id","otherResponse":[{"field":"StatusKey","value":"code"},{"field":"StatusValue","value":"200"}]}"#,
     );
     let ok = |body: &str| meta.reply_succeeded(body.as_bytes());
-    assert_eq!([ok(r#"{"code":200}"#), ok(r#"{"code":"200"}"#), ok(r#"{"code":500}"#)], [Some(true), Some(true), Some(false)]);
+    assert_eq!(
+        [ok(r#"{"code":200}"#), ok(r#"{"code":"200"}"#), ok(r#"{"code":500}"#)],
+        [Some(true), Some(true), Some(false)]
+    );
     assert_eq!(source(r#"{"api":"x","id":"id"}"#).reply_succeeded(b"{}"), None);
 }
 
@@ -49,8 +56,21 @@ fn extractors_read_what_paths_read() {
     let raw = r#" {"a":{"b":{"c":1.50}},"a.x":"flat","items":[{"s":"A","t":{"u":[1]}},{"s":"B"}],"n":null,"n2":-0,
         "e\u4e2d":"\ud83d\ude00\u0041\n","a2":[[{"z":1}]],"big":1362188104995221504,"dup":1,"dup":{"k":2}} "#;
     let paths = [
-        "a.b.c", "a.x", "items.s", "items.1.s", "items.t.u", "n", "missing", "n.deeper", "e中", "a2.0.0.z", "big", "a",
-        "dup", "dup.k", "a.b",
+        "a.b.c",
+        "a.x",
+        "items.s",
+        "items.1.s",
+        "items.t.u",
+        "n",
+        "missing",
+        "n.deeper",
+        "e中",
+        "a2.0.0.z",
+        "big",
+        "a",
+        "dup",
+        "dup.k",
+        "a.b",
     ];
     let paths: Vec<Path> = paths.iter().map(|p| Path::new(p)).collect();
     let whole = Value::parse(raw.as_bytes()).unwrap_or_else(|e| panic!("{e}"));
@@ -74,7 +94,9 @@ fn hostile_json_is_an_error_or_quick() {
     let wide: String = (0..100_000).map(|n| format!("\"k{n}\":{n},")).collect();
     let wide = format!("{{{wide}\"k5\":\"last\"}}");
     assert_eq!(Value::parse(wide.as_bytes()).unwrap_or_default().get_path("k5"), Some(Value::from("last")));
-    for (bad, line, column) in [("{\"a\":1,\n \"b\" 2}", 2, 6), ("[1,]", 1, 4), ("\"\t\"", 1, 2), ("01", 1, 3), ("", 1, 1)] {
+    for (bad, line, column) in
+        [("{\"a\":1,\n \"b\" 2}", 2, 6), ("[1,]", 1, 4), ("\"\t\"", 1, 2), ("01", 1, 3), ("", 1, 1)]
+    {
         let e = Value::parse(bad.as_bytes()).err();
         assert_eq!(e.map(|e| (e.line, e.column)), Some((line, column)), "{bad:?}");
     }

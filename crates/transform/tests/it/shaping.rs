@@ -7,7 +7,11 @@ fn shape(metadata: &str, element: &str) -> Vec<Shaped> {
     let doc = Value::parse(metadata.as_bytes()).unwrap_or_else(|e| panic!("{e}"));
     let (meta, _) = Metadata::from_value(doc, Side::Source);
     let mut out = Vec::new();
-    Shaping::compile(&meta, chrono_tz::Asia::Shanghai).shape(&Bytes::copy_from_slice(element.as_bytes()), 0, &mut out);
+    Shaping::compile(&meta, chrono_tz::Asia::Shanghai).shape(
+        &Bytes::copy_from_slice(element.as_bytes()),
+        0,
+        &mut out,
+    );
     out
 }
 
@@ -39,11 +43,19 @@ fn a25_conditions() {
     let with = |c: &str| shape(&format!(r#"{{"api":"x","id":"o_id","condition":{c}}}"#), r1).remove(0);
     let row = with(r#"[[{"field":"items.sku_id","logic":"eq","value":"B2"}]]"#);
     assert!(row.filtered.is_none() && content(&row).contains("B2") && !content(&row).contains("A1"));
-    assert!(with(r#"[[{"field":"items.sku_id","logic":"eq","value":"B2","strictMode":true}]]"#).filtered.is_some());
+    assert!(
+        with(r#"[[{"field":"items.sku_id","logic":"eq","value":"B2","strictMode":true}]]"#)
+            .filtered
+            .is_some()
+    );
     assert!(with(r#"[[{"field":"amount","logic":"between","value":"100,500"}]]"#).filtered.is_none());
     assert!(with(r#"[[{"field":"remark","logic":"like","value":"仔细"}],[{"field":"shop_id","logic":"eq","value":"99"}]]"#).filtered.is_none());
-    assert!(with(r#"[[{"field":"created","logic":"gt","value":"timestamp:1710480000"}]]"#).filtered.is_none());
-    assert!(with(r#"[[{"field":"created","logic":"lt","value":"timestamp:1710480000"}]]"#).filtered.is_some());
+    assert!(
+        with(r#"[[{"field":"created","logic":"gt","value":"timestamp:1710480000"}]]"#).filtered.is_none()
+    );
+    assert!(
+        with(r#"[[{"field":"created","logic":"lt","value":"timestamp:1710480000"}]]"#).filtered.is_some()
+    );
     assert!(with(r#"[[{"field":"nothing","logic":"notnull"}]]"#).filtered.is_some());
     let parked = shape(
         r#"{"api":"x","id":"o_id","condition_bk":[[{"field":"shop_id","logic":"eq","value":"99"}]]}"#,
@@ -56,11 +68,15 @@ fn a25_conditions() {
 fn v_o07_beat_flat() {
     let raw = r#"{"no":"OUT1","details_list":[{"goods":"F1","num":12},{"goods":"F2","num":50}]}"#;
     let out = shape(r#"{"api":"x","id":"no","beatFlat":["details_list"]}"#, raw);
-    assert_eq!(out.iter().map(|s| s.id.clone().unwrap_or_default()).collect::<Vec<_>>(), ["OUT1-1", "OUT1-2"]);
+    assert_eq!(
+        out.iter().map(|s| s.id.clone().unwrap_or_default()).collect::<Vec<_>>(),
+        ["OUT1-1", "OUT1-2"]
+    );
     assert_eq!(content(&out[0]), r#"{"no":"OUT1","details_list_goods":"F1","details_list_num":12}"#);
     let zero = shape(r#"{"api":"x","id":"no","beatFlat":["details_list"],"beatFlatBase":0}"#, raw);
     assert_eq!(zero[1].id.as_deref(), Some("OUT1-1"));
-    let none = shape(r#"{"api":"x","id":"no","beatFlat":["details_list"]}"#, r#"{"no":"OUT2","details_list":[]}"#);
+    let none =
+        shape(r#"{"api":"x","id":"no","beatFlat":["details_list"]}"#, r#"{"no":"OUT2","details_list":[]}"#);
     assert_eq!((none.len(), none[0].id.as_deref()), (1, Some("OUT2")));
 }
 
@@ -102,7 +118,9 @@ fn a27_format_response() {
         ("string", "1362188104995221504", "\"1362188104995221504\""),
     ];
     for (format, old, want) in cases {
-        let meta = format!(r#"{{"api":"x","id":"id","formatResponse":[{{"old":"a.b","new":"c","format":"{format}"}}]}}"#);
+        let meta = format!(
+            r#"{{"api":"x","id":"id","formatResponse":[{{"old":"a.b","new":"c","format":"{format}"}}]}}"#
+        );
         let out = shape(&meta, &format!(r#"{{"id":1,"a":{{"b":{old}}}}}"#));
         let v = Value::parse(&out[0].content).unwrap_or_default();
         assert_eq!(v.get_path("c").unwrap_or_default().to_json(), want, "{format} of {old}");

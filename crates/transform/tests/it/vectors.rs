@@ -41,7 +41,11 @@ impl Lookup for Store {
                     ops.as_object().is_some_and(|o| {
                         o.iter().all(|(op, want)| match op {
                             "$eq" => v.as_deref() == Some(&want.in_text()),
-                            "$in" => want.as_array().unwrap_or(&[]).iter().any(|w| v.as_deref() == Some(&w.in_text())),
+                            "$in" => want
+                                .as_array()
+                                .unwrap_or(&[])
+                                .iter()
+                                .any(|w| v.as_deref() == Some(&w.in_text())),
                             _ => false,
                         })
                     })
@@ -127,7 +131,12 @@ fn builtins_and_pipes() {
         ("V-P05", "{{LAST_SYNC_TIME|timestamp_ms}}", "1710403200000", 0),
         ("V-P06", "{{created|date}}", "\"2024-03-15\"", 0),
         ("V-P07", "{{created|timestamp}}", "1710484200", 0),
-        ("V-P08", "FApproveDate>='{{LAST_SYNC_TIME|dateTime}}'", "\"FApproveDate>='2024-03-14 16:00:00'\"", 0),
+        (
+            "V-P08",
+            "FApproveDate>='{{LAST_SYNC_TIME|dateTime}}'",
+            "\"FApproveDate>='2024-03-14 16:00:00'\"",
+            0,
+        ),
         ("V-P09", "{{lastSyncTime|datetime('Y-m-d H:i:s')}}", "\"2024-03-14 16:00:00\"", 0),
         ("V-P10", "{{created|nosuch}}", "\"2024-03-15 14:30:00\"", 1),
         ("V-P11", "{{blank|date}}", "\"\"", 0),
@@ -143,12 +152,42 @@ fn functions() {
     let cases = [
         ("V-X01", "_function {{tax}} * 100", o(r#"{"tax":0.13}"#), "13"),
         ("V-X02", "_function {{tax}} * 100", o(r#"{"tax":0.06}"#), "6"),
-        ("V-X03", "_function FROM_UNIXTIME({{LAST_SYNC_TIME}} - 600, '%Y-%m-%d %H:%i:%s')", r1(), "\"2024-03-14 15:50:00\""),
-        ("V-X04", "_function FROM_UNIXTIME({{LAST_SYNC_TIME}}-600 ,'%Y-%m-%d %H:%i:%s' )", r1(), "\"2024-03-14 15:50:00\""),
-        ("V-X05", "_function case '{{FOrgId}}' when '100' then {{price}}*{{qty}} when '200' then '201' else '{{FOrgId}}' end", o(r#"{"FOrgId":100,"price":2.5,"qty":3}"#), "7.5"),
-        ("V-X06", "_function case '{{FOrgId}}' when '100' then {{price}}*{{qty}} when '200' then '201' else '{{FOrgId}}' end", o(r#"{"FOrgId":200}"#), "\"201\""),
-        ("V-X07", "_function case '{{FOrgId}}' when '100' then {{price}}*{{qty}} when '200' then '201' else '{{FOrgId}}' end", o(r#"{"FOrgId":"300"}"#), "\"300\""),
-        ("V-X08", "_function CASE LEFT('{{no}}', 2) WHEN 'AD' THEN 100 WHEN 'BB' THEN 101 ELSE 103 END", o(r#"{"no":"AD0001"}"#), "100"),
+        (
+            "V-X03",
+            "_function FROM_UNIXTIME({{LAST_SYNC_TIME}} - 600, '%Y-%m-%d %H:%i:%s')",
+            r1(),
+            "\"2024-03-14 15:50:00\"",
+        ),
+        (
+            "V-X04",
+            "_function FROM_UNIXTIME({{LAST_SYNC_TIME}}-600 ,'%Y-%m-%d %H:%i:%s' )",
+            r1(),
+            "\"2024-03-14 15:50:00\"",
+        ),
+        (
+            "V-X05",
+            "_function case '{{FOrgId}}' when '100' then {{price}}*{{qty}} when '200' then '201' else '{{FOrgId}}' end",
+            o(r#"{"FOrgId":100,"price":2.5,"qty":3}"#),
+            "7.5",
+        ),
+        (
+            "V-X06",
+            "_function case '{{FOrgId}}' when '100' then {{price}}*{{qty}} when '200' then '201' else '{{FOrgId}}' end",
+            o(r#"{"FOrgId":200}"#),
+            "\"201\"",
+        ),
+        (
+            "V-X07",
+            "_function case '{{FOrgId}}' when '100' then {{price}}*{{qty}} when '200' then '201' else '{{FOrgId}}' end",
+            o(r#"{"FOrgId":"300"}"#),
+            "\"300\"",
+        ),
+        (
+            "V-X08",
+            "_function CASE LEFT('{{no}}', 2) WHEN 'AD' THEN 100 WHEN 'BB' THEN 101 ELSE 103 END",
+            o(r#"{"no":"AD0001"}"#),
+            "100",
+        ),
         ("V-X09", "_function CASE LOCATE('仔细','{{remark}}') WHEN 0 THEN 'A' ELSE 'B' END", r1(), "\"B\""),
         ("V-X10", "_function SUM({{items.qty}})", o(r#"{"items":[{"qty":10},{"qty":20},{"qty":30}]}"#), "60"),
         ("V-X11", "_function COUNT({{items}})", r1(), "2"),
@@ -156,24 +195,84 @@ fn functions() {
         ("V-X13", "_function {{a}}/0", o(r#"{"a":1}"#), "\"_function {{a}}/0\""),
         ("V-X14", "_function{{tax}}*100", o(r#"{"tax":0.13}"#), "13"),
         ("V-X15", "_function IFNULL({{missing}}, 0) * {{price}}", o(r#"{"price":2.5}"#), "0"),
-        ("V-X16", "_function case when '{{sale_price}}'='0' then 'true' when LOCATE('仔细','{{remark}}')>0 then 'true' else 'false' end", o(r#"{"sale_price":9,"remark":"仔细包装"}"#), "\"true\""),
-        ("V-X17", "_function from_unixtime(({{CURRENT_TIME}}-5184000),'%Y-%m-%d %h:%i:%s')", r1(), "\"2024-01-14 05:00:00\""),
+        (
+            "V-X16",
+            "_function case when '{{sale_price}}'='0' then 'true' when LOCATE('仔细','{{remark}}')>0 then 'true' else 'false' end",
+            o(r#"{"sale_price":9,"remark":"仔细包装"}"#),
+            "\"true\"",
+        ),
+        (
+            "V-X17",
+            "_function from_unixtime(({{CURRENT_TIME}}-5184000),'%Y-%m-%d %h:%i:%s')",
+            r1(),
+            "\"2024-01-14 05:00:00\"",
+        ),
         ("V-X18", "_function ({{LAST_SYNC_TIME}}-(3600 * 24))* 1000", r1(), "1710316800000"),
-        ("V-X19", "_function FROM_UNIXTIME( ( {{auditDate}} / 1000 ) ,'%Y-%m-%d %T' )", o(r#"{"auditDate":1710403200123}"#), "\"2024-03-14 16:00:00\""),
+        (
+            "V-X19",
+            "_function FROM_UNIXTIME( ( {{auditDate}} / 1000 ) ,'%Y-%m-%d %T' )",
+            o(r#"{"auditDate":1710403200123}"#),
+            "\"2024-03-14 16:00:00\"",
+        ),
         ("V-X20", "_function UNIX_TIMESTAMP(DATE_ADD(CURDATE(), INTERVAL -1 DAY))", r1(), "1710259200"),
-        ("V-X21", "_function DATE_FORMAT(LAST_DAY(DATE_SUB(CURDATE(), INTERVAL 1 MONTH)),'%Y-%m-%d')", r1(), "\"2024-02-29\""),
-        ("V-X22", "_function DATE_FORMAT(DATE_SUB(DATE_SUB(CURDATE(), INTERVAL DAY(CURDATE()) - 1 DAY), INTERVAL 1 MONTH),'%Y-%m-%d')", r1(), "\"2024-02-01\""),
+        (
+            "V-X21",
+            "_function DATE_FORMAT(LAST_DAY(DATE_SUB(CURDATE(), INTERVAL 1 MONTH)),'%Y-%m-%d')",
+            r1(),
+            "\"2024-02-29\"",
+        ),
+        (
+            "V-X22",
+            "_function DATE_FORMAT(DATE_SUB(DATE_SUB(CURDATE(), INTERVAL DAY(CURDATE()) - 1 DAY), INTERVAL 1 MONTH),'%Y-%m-%d')",
+            r1(),
+            "\"2024-02-01\"",
+        ),
         ("V-X23", "_function {{num}} % 2", o(r#"{"num":7}"#), "1"),
-        ("V-X24", "_function {{amount}} * (1 + {{tax_rate}})", o(r#"{"amount":"100.50","tax_rate":0.13}"#), "113.565"),
-        ("V-X26a", "_function case '{{defect}}' when true then 'K1' else 'K2' end", o(r#"{"defect":true}"#), "\"K1\""),
-        ("V-X26b", "_function case '{{defect}}' when true then 'K1' else 'K2' end", o(r#"{"defect":"1"}"#), "\"K1\""),
-        ("V-X26c", "_function case '{{defect}}' when true then 'K1' else 'K2' end", o(r#"{"defect":false}"#), "\"K2\""),
-        ("V-X26d", "_function case '{{defect}}' when true then 'K1' else 'K2' end", o(r#"{"defect":"0"}"#), "\"K2\""),
-        ("V-X26e", "_function case '{{defect}}' when true then 'K1' else 'K2' end", o(r#"{"defect":""}"#), "\"K2\""),
+        (
+            "V-X24",
+            "_function {{amount}} * (1 + {{tax_rate}})",
+            o(r#"{"amount":"100.50","tax_rate":0.13}"#),
+            "113.565",
+        ),
+        (
+            "V-X26a",
+            "_function case '{{defect}}' when true then 'K1' else 'K2' end",
+            o(r#"{"defect":true}"#),
+            "\"K1\"",
+        ),
+        (
+            "V-X26b",
+            "_function case '{{defect}}' when true then 'K1' else 'K2' end",
+            o(r#"{"defect":"1"}"#),
+            "\"K1\"",
+        ),
+        (
+            "V-X26c",
+            "_function case '{{defect}}' when true then 'K1' else 'K2' end",
+            o(r#"{"defect":false}"#),
+            "\"K2\"",
+        ),
+        (
+            "V-X26d",
+            "_function case '{{defect}}' when true then 'K1' else 'K2' end",
+            o(r#"{"defect":"0"}"#),
+            "\"K2\"",
+        ),
+        (
+            "V-X26e",
+            "_function case '{{defect}}' when true then 'K1' else 'K2' end",
+            o(r#"{"defect":""}"#),
+            "\"K2\"",
+        ),
         ("V-X27", " _function 1+1", r1(), "\" _function 1+1\""),
         ("V-X28", "_function CONCAT('{{so_id}}','-','{{nil}}')", r1(), "\"SO-1-\""),
         ("V-X29", "_function CONCAT('{{n}}')", o(r#"{"n":"O'Brien"}"#), "\"O'Brien\""),
-        ("V-X30", "_function FORMAT_DATE({{CURRENT_TIME}} - 7200000, 'yyyy-MM-dd HH:mm:ss')", r1(), "\"2023-12-22 09:00:00\""),
+        (
+            "V-X30",
+            "_function FORMAT_DATE({{CURRENT_TIME}} - 7200000, 'yyyy-MM-dd HH:mm:ss')",
+            r1(),
+            "\"2023-12-22 09:00:00\"",
+        ),
         ("A36", "_function CONCAT('{{n}}','x')", o(r#"{"n":"{{so_id}}' or \\"}"#), r#""{{so_id}}' or \\x""#),
         ("mod", "_function 7 MOD 4", r1(), "3"),
         ("division", "_function 1/3", r1(), "0.3333"),
@@ -193,7 +292,8 @@ fn lookups() {
     let unit = "_findCollection find FUnit from M where FNumber={{items.sku_id}}";
     assert_eq!(find(unit, Some("items:0")), "\"Pcs\"", "V-L01");
     assert_eq!(find(unit, Some("items:1")), "\"Box\"", "V-L01");
-    let two = "_findCollection find FEntryId from M where FBillNo={{so_id}} FMaterialId_FNumber={{items.sku_id}}";
+    let two =
+        "_findCollection find FEntryId from M where FBillNo={{so_id}} FMaterialId_FNumber={{items.sku_id}}";
     assert_eq!(find(two, Some("items:0")), "9", "V-L02");
     assert_eq!(find(two, Some("items:1")), "\"\"", "V-L02");
     for (id, word) in [("V-L03", "true"), ("V-L04", "'1'")] {
@@ -204,13 +304,18 @@ fn lookups() {
         assert_eq!(find(&e, Some("items:1")), "\"\"", "{id}");
     }
     assert_eq!(find("_findCollection find FID from M where FBillNo=SO-9", None), "\"\"", "V-L05");
-    assert_eq!(find("_function IFNULL(_findCollection find FID from M where FBillNo={{so_id}}, '0')", None), "777", "V-L06");
+    assert_eq!(
+        find("_function IFNULL(_findCollection find FID from M where FBillNo={{so_id}}, '0')", None),
+        "777",
+        "V-L06"
+    );
     let blanks = "_findCollection find FID from M where FBillNo = {{so_id}}";
     assert_eq!(find(blanks, None), format!("\"{blanks}\""), "V-L07");
     let mongo = "_mongoQuery M findField=content.FUnit where={\"content.FNumber\":{\"$eq\":\"{{sku}}\"}}";
     assert_eq!(run(mongo, &json(r#"{"sku":"A1"}"#), None, "string", None).0, "\"Pcs\"", "V-M01");
     assert_eq!(run(mongo, &json(r#"{"sku":"x\"y"}"#), None, "string", None), ("\"\"".into(), 0), "V-M02");
-    let many = "_mongoQuery M findField=content.FID where={\"content.FBillNo\":{\"$in\":[\"SO-1\",\"SO-2\"]}}";
+    let many =
+        "_mongoQuery M findField=content.FID where={\"content.FBillNo\":{\"$in\":[\"SO-1\",\"SO-2\"]}}";
     assert_eq!(find(many, None), "777", "V-M03");
 }
 
@@ -225,9 +330,21 @@ fn parsers() {
         ("{{tags}}", r#"{"name":"ArrayToString","params":"|"}"#, "\"a|b\""),
         ("SUP001", r#"{"name":"ConvertObjectParser","params":"FNumber"}"#, r#"{"FNumber":"SUP001"}"#),
         ("{{missing}}", r#"{"name":"ConvertObjectParser","params":"FNumber"}"#, "null"),
-        ("138", r#"{"name":"ConvertTwoStageObjectParser","params1":"value","params2":"phone"}"#, r#"{"value":{"phone":"138"}}"#),
-        ("60", r#"{"name":"K3WiseHeiHuCustomParser","params":"短代码"}"#, r#"[{"keyName":"短代码","keyValue":"60"}]"#),
-        ("{\"1033\":\"2037\",\n\"2052\":\"2037\"}", r#"{"name":"ConvertJson"}"#, r#"[{"Key":1033,"Value":"2037"},{"Key":2052,"Value":"2037"}]"#),
+        (
+            "138",
+            r#"{"name":"ConvertTwoStageObjectParser","params1":"value","params2":"phone"}"#,
+            r#"{"value":{"phone":"138"}}"#,
+        ),
+        (
+            "60",
+            r#"{"name":"K3WiseHeiHuCustomParser","params":"短代码"}"#,
+            r#"[{"keyName":"短代码","keyValue":"60"}]"#,
+        ),
+        (
+            "{\"1033\":\"2037\",\n\"2052\":\"2037\"}",
+            r#"{"name":"ConvertJson"}"#,
+            r#"[{"Key":1033,"Value":"2037"},{"Key":2052,"Value":"2037"}]"#,
+        ),
         ("a,a,b", r#"[{"name":"StringToArray","params":","},{"name":"ArrayUnique"}]"#, r#"["a","b"]"#),
     ];
     for (value, parser, want) in cases {
@@ -271,7 +388,8 @@ fn a01_a02_a03_source_request() {
         Some(r#"{"status":"Confirmed","modified_begin":"2024-03-14 16:00:00","modified_end":"2024-03-14 17:00:00","page_index":1,"page_size":100}"#.into()),
         "A01"
     );
-    let so_ids = |v: &str| sent(&format!(",\"value\":\"{v}\""), 1).get_path("request.so_ids").map(|v| v.to_json());
+    let so_ids =
+        |v: &str| sent(&format!(",\"value\":\"{v}\""), 1).get_path("request.so_ids").map(|v| v.to_json());
     assert_eq!(so_ids("SO123,SO124"), Some(r#"["SO123","SO124"]"#.into()), "A02");
     assert_eq!(so_ids(""), Some("[]".into()), "A02");
     assert_eq!(sent("", 3).get_path("request.page_index").map(|v| v.to_json()), Some("3".into()), "A03");
@@ -280,10 +398,18 @@ fn a01_a02_a03_source_request() {
 #[test]
 fn containers() {
     let target = |items: &str| format!(r#"{{"api":"x","request":[{items}]}}"#);
-    let request = |items: &str| rendered(&target(items), &[r1()], 1).get_path("request").map(|v| v.to_json()).unwrap_or_default();
+    let request = |items: &str| {
+        rendered(&target(items), &[r1()], 1).get_path("request").map(|v| v.to_json()).unwrap_or_default()
+    };
     let children = r#"{"field":"FMaterialID","type":"string","value":"{{items.sku_id}}"},{"field":"FQty","type":"int","value":"{{items.qty}}"}"#;
-    let entity = |more: &str| format!(r#"{{"field":"FEntity","type":"array","value":"items","children":[{children}{more}]}}"#);
-    assert_eq!(request(&entity("")), r#"{"FEntity":[{"FMaterialID":"A1","FQty":2},{"FMaterialID":"B2","FQty":5}]}"#, "V-C01");
+    let entity = |more: &str| {
+        format!(r#"{{"field":"FEntity","type":"array","value":"items","children":[{children}{more}]}}"#)
+    };
+    assert_eq!(
+        request(&entity("")),
+        r#"{"FEntity":[{"FMaterialID":"A1","FQty":2},{"FMaterialID":"B2","FQty":5}]}"#,
+        "V-C01"
+    );
     let with_header = entity(r#",{"field":"FStockID","value":"{{shop_id}}"}"#);
     assert_eq!(request(&with_header).matches("\"FStockID\":12").count(), 2, "V-C02");
     let parsed = r#"{"field":"F","type":"array","value":"{{items}}","children":[{"field":"M","value":"{{items.sku_id}}","parser":{"name":"ConvertObjectParser","params":"FNumber"}}]}"#;
@@ -292,7 +418,8 @@ fn containers() {
     assert_eq!(request(absent), r#"{"Page2":[{"FItemID":"SO-1"}]}"#, "V-C04");
     let object = r#"{"field":"basicInfo","type":"object","value":"1","children":[{"field":"vid","value":"6001341397926"}]}"#;
     assert_eq!(request(object), r#"{"basicInfo":{"vid":"6001341397926"}}"#, "V-C05");
-    let header = r#"{"field":"E","type":"array","value":"items","children":[{"field":"FQty","value":"{{qty}}"}]}"#;
+    let header =
+        r#"{"field":"E","type":"array","value":"items","children":[{"field":"FQty","value":"{{qty}}"}]}"#;
     assert_eq!(request(header), r#"{"E":[{"FQty":3},{"FQty":3}]}"#, "V-C06");
     let flat = r#"{"field":"E","type":"array","value":"items"},{"field":"E.a","value":"{{items.sku_id}}"},{"field":"b","parent":"E","value":"1"},{"field":"x.y","value":"2"}"#;
     assert_eq!(request(flat), r#"{"E":[{"a":"A1","b":"1"},{"a":"B2","b":"1"}],"x.y":"2"}"#, "flat form");
@@ -310,7 +437,11 @@ fn a16_path_placeholders() {
 #[test]
 fn operations() {
     let merge = r#"{"api":"x","operation":{"method":"merge","field":"FBillNo","bodyName":"goods_list"},"request":[{"field":"no","value":"{{FBillNo}}"},{"field":"rows","type":"array","value":"goods_list","children":[{"field":"sku","value":"{{goods_list.sku}}"}]}]}"#;
-    let records = [json(r#"{"FBillNo":"A","sku":1,"q":2}"#), json(r#"{"FBillNo":"A","sku":2,"q":3}"#), json(r#"{"FBillNo":"B","sku":1,"q":9}"#)];
+    let records = [
+        json(r#"{"FBillNo":"A","sku":1,"q":2}"#),
+        json(r#"{"FBillNo":"A","sku":2,"q":3}"#),
+        json(r#"{"FBillNo":"B","sku":1,"q":9}"#),
+    ];
     let v = rendered(merge, &records, 1);
     let first = v.as_array().and_then(|a| a.first()).and_then(|x| x.get_path("request")).map(|x| x.to_json());
     assert_eq!(first, Some(r#"{"no":"A","rows":[{"sku":1},{"sku":2}]}"#.into()), "V-O01");
@@ -318,7 +449,13 @@ fn operations() {
     let batch = r#"{"api":"x","operation":{"method":"batchArraySave","rows":2,"rowsKey":"array"},"request":[{"field":"n","value":"{{n}}"}]}"#;
     let three: Vec<Value> = (1..4).map(|n| json(&format!("{{\"n\":{n}}}"))).collect();
     let v = rendered(batch, &three, 1);
-    let bodies: Vec<String> = v.as_array().unwrap_or(&[]).iter().filter_map(|x| x.get_path("request")).map(|x| x.to_json()).collect();
+    let bodies: Vec<String> = v
+        .as_array()
+        .unwrap_or(&[])
+        .iter()
+        .filter_map(|x| x.get_path("request"))
+        .map(|x| x.to_json())
+        .collect();
     assert_eq!(bodies, [r#"[{"n":1},{"n":2}]"#, r#"[{"n":3}]"#], "V-O02");
 }
 
