@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono_tz::Tz;
 use heliu_model::call::Exchange;
 use heliu_model::ports::{Budget, Clock, Source, Target, Tokens};
-use heliu_model::{CallKind, Call, ConnectorSpec, Failure, Problem, text};
+use heliu_model::{Call, CallKind, ConnectorSpec, Failure, Problem, text};
 use heliu_transform::{Map, Metadata, Value};
 
 use crate::heliu::{NAMES, NoOp};
@@ -107,18 +107,26 @@ impl Registry {
                     .iter()
                     .map(|c| (c.name.clone(), c.title.en.clone(), c.title.zh.clone(), c.required, c.secret))
                     .collect(),
-                apis: m.apis.iter().map(|a| (a.path.clone(), a.title.en.clone(), a.title.zh.clone())).collect(),
+                apis: m
+                    .apis
+                    .iter()
+                    .map(|a| (a.path.clone(), a.title.en.clone(), a.title.zh.clone()))
+                    .collect(),
                 origin: origin.clone(),
             })
             .collect();
-        let fixed = |name: &str, aliases: &[&str], en: &str, zh: &str, apis: &[(&str, &str, &str)]| Description {
-            name: name.into(),
-            aliases: aliases.iter().map(|a| (*a).to_owned()).collect(),
-            title: (en.into(), zh.into()),
-            credentials: Vec::new(),
-            apis: apis.iter().map(|(p, e, z)| ((*p).to_owned(), (*e).to_owned(), (*z).to_owned())).collect(),
-            origin: "built-in".into(),
-        };
+        let fixed =
+            |name: &str, aliases: &[&str], en: &str, zh: &str, apis: &[(&str, &str, &str)]| Description {
+                name: name.into(),
+                aliases: aliases.iter().map(|a| (*a).to_owned()).collect(),
+                title: (en.into(), zh.into()),
+                credentials: Vec::new(),
+                apis: apis
+                    .iter()
+                    .map(|(p, e, z)| ((*p).to_owned(), (*e).to_owned(), (*z).to_owned()))
+                    .collect(),
+                origin: "built-in".into(),
+            };
         let sql_apis = [
             ("batchexecute", "write rows in multi-row statements", "批量执行"),
             ("execute", "one statement per record, with :name parameters", "执行操作"),
@@ -150,21 +158,22 @@ impl Registry {
         if let Some((m, _)) = self.manifests.iter().find(|(m, _)| m.answers_to(name)) {
             return Ok(m.name.clone());
         }
-        if let Some(d) = self
-            .describe()
-            .into_iter()
-            .find(|d| d.name.eq_ignore_ascii_case(name) || d.aliases.iter().any(|a| a.eq_ignore_ascii_case(name)))
-        {
+        if let Some(d) = self.describe().into_iter().find(|d| {
+            d.name.eq_ignore_ascii_case(name) || d.aliases.iter().any(|a| a.eq_ignore_ascii_case(name))
+        }) {
             return Ok(d.name);
         }
         let names = self.names();
         let known = self.describe().into_iter().map(|d| d.name).collect::<Vec<_>>().join(", ");
         let hint = match heliu_transform::nearest(name, names.iter().map(String::as_str)) {
-            Some(near) => text!("did you mean `{near}`? known are {known}", "是否为 `{near}`?已知的有 {known}"),
+            Some(near) => {
+                text!("did you mean `{near}`? known are {known}", "是否为 `{near}`?已知的有 {known}")
+            }
             None => text!("known are {known}", "已知的有 {known}"),
         };
         let name = name.to_owned();
-        Err(Problem::error("HL-1033", "platform", text!("unknown platform `{name}`", "未知的平台 `{name}`")).hint(hint))
+        Err(Problem::error("HL-1033", "platform", text!("unknown platform `{name}`", "未知的平台 `{name}`"))
+            .hint(hint))
     }
 
     /// A manifest by name or alias.
@@ -184,9 +193,9 @@ impl Registry {
     /// # Errors
     /// What is missing in the connector.
     pub fn account(&self, spec: &ConnectorSpec, ports: &Ports) -> Result<Arc<Account>, Vec<Problem>> {
-        let manifest = self
-            .manifest(&spec.platform)
-            .ok_or_else(|| vec![Problem::error("HL-1033", "platform", text!("unknown platform", "未知的平台"))])?;
+        let manifest = self.manifest(&spec.platform).ok_or_else(|| {
+            vec![Problem::error("HL-1033", "platform", text!("unknown platform", "未知的平台"))]
+        })?;
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(a) = accounts.get(&spec.name) {
             return Ok(a.clone());
@@ -285,13 +294,19 @@ impl Registry {
                 let platform = &manifest.name;
                 let hint = match near {
                     Some(near) => text!("did you mean `{near}`?", "是否为 `{near}`?"),
-                    None => text!("`heliu platforms {platform}` lists the ones it knows", "`heliu platforms {platform}` 会列出已知的接口"),
+                    None => text!(
+                        "`heliu platforms {platform}` lists the ones it knows",
+                        "`heliu platforms {platform}` 会列出已知的接口"
+                    ),
                 };
                 out.push(
                     Problem::warning(
                         "HL-1035",
                         "api",
-                        text!("`{path}` is not in the catalogue of `{platform}`; it is called as written", "`{path}` 不在 `{platform}` 的接口目录中,将按原样调用"),
+                        text!(
+                            "`{path}` is not in the catalogue of `{platform}`; it is called as written",
+                            "`{path}` 不在 `{platform}` 的接口目录中,将按原样调用"
+                        ),
                     )
                     .hint(hint),
                 );
@@ -306,9 +321,15 @@ impl Registry {
                 Problem::warning(
                     "HL-1036",
                     "pagination.pageSize",
-                    text!("{asked} rows a page are more than this interface gives ({most})", "每页 {asked} 行超过该接口的上限({most})"),
+                    text!(
+                        "{asked} rows a page are more than this interface gives ({most})",
+                        "每页 {asked} 行超过该接口的上限({most})"
+                    ),
                 )
-                .hint(text!("a run asks for {most}; the window's end does not depend on it", "运行时按 {most} 请求;是否读完不受影响")),
+                .hint(text!(
+                    "a run asks for {most}; the window's end does not depend on it",
+                    "运行时按 {most} 请求;是否读完不受影响"
+                )),
             );
         }
         if source
@@ -322,7 +343,10 @@ impl Registry {
                 Problem::warning(
                     "HL-1037",
                     "id",
-                    text!("`{id}` is not unique here: one order can have several outbound documents", "`{id}` 在此接口中不唯一:一个订单可能有多张出库单"),
+                    text!(
+                        "`{id}` is not unique here: one order can have several outbound documents",
+                        "`{id}` 在此接口中不唯一:一个订单可能有多张出库单"
+                    ),
                 )
                 .hint(text!("use `{unique}` as `id`", "请使用 `{unique}` 作为 `id`")),
             );

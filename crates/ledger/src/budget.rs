@@ -16,7 +16,8 @@ pub(crate) fn reserve(tx: &Transaction, credential: &str, limits: &Limits, now: 
     let mut q = tx.prepare_cached("SELECT at FROM budget WHERE credential = ?1 ORDER BY at")?;
     let sent: Vec<i64> = q.query_map([credential], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?;
     let at = next_slot(&sent, limits, now.0.max(held.unwrap_or(0)));
-    tx.prepare_cached("INSERT INTO budget(credential, at) VALUES (?1, ?2)")?.execute(params![credential, at])?;
+    tx.prepare_cached("INSERT INTO budget(credential, at) VALUES (?1, ?2)")?
+        .execute(params![credential, at])?;
     Ok(Ts(at))
 }
 

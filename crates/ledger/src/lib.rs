@@ -41,7 +41,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { synced: false, holder: format!("pid {}", std::process::id()), busy: Duration::from_secs(10) }
+        Options {
+            synced: false,
+            holder: format!("pid {}", std::process::id()),
+            busy: Duration::from_secs(10),
+        }
     }
 }
 
@@ -67,12 +71,15 @@ impl SqliteLedger {
     pub fn open(dir: &Path, options: &Options) -> Result<SqliteLedger, Failure> {
         let io = |e: std::io::Error| {
             let why = e.to_string();
-            Failure::config("HL-6004", text!("the data directory cannot be used: {why}", "数据目录无法使用:{why}"))
-                .at(dir.display().to_string())
-                .hint(text!(
-                    "make the directory writable for this user, or choose another one with --data-dir",
-                    "请使该目录对当前用户可写,或用 --data-dir 指定其他目录"
-                ))
+            Failure::config(
+                "HL-6004",
+                text!("the data directory cannot be used: {why}", "数据目录无法使用:{why}"),
+            )
+            .at(dir.display().to_string())
+            .hint(text!(
+                "make the directory writable for this user, or choose another one with --data-dir",
+                "请使该目录对当前用户可写,或用 --data-dir 指定其他目录"
+            ))
         };
         if !dir.is_dir() {
             std::fs::create_dir_all(dir).map_err(io)?;
@@ -87,7 +94,11 @@ impl SqliteLedger {
         let fresh = !file.exists();
         let seal = Seal::open(&dir.join("key"), fresh)?;
         let sql = |e: rusqlite::Error| errors::failure(&e, dir);
-        let mut writer = Connection::open(&file).map_err(sql)?;
+        // One mutex of ours guards each connection: SQLite's own are not needed.
+        let writing = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut writer = Connection::open_with_flags(&file, writing).map_err(sql)?;
         writer.busy_timeout(options.busy).map_err(sql)?;
         tune(&writer, options.synced).map_err(sql)?;
         if let Err(newer) = schema::migrate(&mut writer).map_err(sql)? {

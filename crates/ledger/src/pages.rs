@@ -122,7 +122,11 @@ struct Store<'a> {
     in_page: HashMap<String, Hash>,
 }
 
-pub(crate) fn commit_page(tx: &Transaction, page: PageCommit, advance: Advance) -> Result<PageCommitted, Stop> {
+pub(crate) fn commit_page(
+    tx: &Transaction,
+    page: PageCommit,
+    advance: Advance,
+) -> Result<PageCommitted, Stop> {
     let plan = runs::guard(tx, page.run, page.epoch)?;
     let (window, report): (i64, String) = tx
         .prepare_cached("SELECT id, report FROM windows WHERE run = ?1 AND seq = ?2")?
@@ -134,10 +138,14 @@ pub(crate) fn commit_page(tx: &Transaction, page: PageCommit, advance: Advance) 
         )
     })?;
     // Masked bodies differ from what came; then the call keeps its own.
-    let shared = page.calls.last().is_some_and(|c| c.response_body.as_ptr() == page.body.as_ptr() && c.response_body.len() == page.body.len());
+    let shared = page.calls.last().is_some_and(|c| {
+        c.response_body.as_ptr() == page.body.as_ptr() && c.response_body.len() == page.body.len()
+    });
     let (places, derived) = places(&page.body, &page.elements);
-    let uses_body = places.iter().zip(&page.elements).any(|(p, e)| !p.derived && matches!(e.verdict, Verdict::Keep));
-    let body_blob = if !page.body.is_empty() && (shared || uses_body) { Some(save_blob(tx, &page.body)?) } else { None };
+    let uses_body =
+        places.iter().zip(&page.elements).any(|(p, e)| !p.derived && matches!(e.verdict, Verdict::Keep));
+    let body_blob =
+        if !page.body.is_empty() && (shared || uses_body) { Some(save_blob(tx, &page.body)?) } else { None };
     let derived_blob = if derived.is_empty() { None } else { Some(save_blob(tx, &derived)?) };
     let mut call = 0;
     for (i, c) in page.calls.iter().enumerate() {
@@ -193,14 +201,11 @@ pub(crate) fn commit_page(tx: &Transaction, page: PageCommit, advance: Advance) 
             )?;
         }
     }
-    tx.prepare_cached("UPDATE windows SET walk = ?2, closed = ?3, report = ?4 WHERE id = ?1")?.execute(params![
-        window,
-        step.walk,
-        step.close.is_some(),
-        to_json(&report)
-    ])?;
+    tx.prepare_cached("UPDATE windows SET walk = ?2, closed = ?3, report = ?4 WHERE id = ?1")?
+        .execute(params![window, step.walk, step.close.is_some(), to_json(&report)])?;
     if !step.problems.is_empty() {
-        let stored: String = tx.query_row("SELECT problems FROM runs WHERE id = ?1", [page.run], |r| r.get(0))?;
+        let stored: String =
+            tx.query_row("SELECT problems FROM runs WHERE id = ?1", [page.run], |r| r.get(0))?;
         let mut problems: Vec<Problem> = from_json(&stored);
         problems.extend(step.problems.iter().cloned());
         tx.execute("UPDATE runs SET problems = ?2 WHERE id = ?1", params![page.run, to_json(&problems)])?;

@@ -49,7 +49,8 @@ impl Ledger for SqliteLedger {
                 Some(run) => Some(tx.query_row("SELECT plan FROM runs WHERE id = ?1", [run], |r| r.get(0))?),
                 None => None,
             };
-            let ids = calls.iter().map(|c| pages::save_call(tx, plan, run, c, None)).collect::<Result<_, _>>()?;
+            let ids =
+                calls.iter().map(|c| pages::save_call(tx, plan, run, c, None)).collect::<Result<_, _>>()?;
             if let Some(run) = run {
                 let mut counts = runs::counts(tx, run)?;
                 counts.source.calls += calls.len() as u64;
@@ -134,7 +135,13 @@ impl Tokens for SqliteLedger {
         self.read(move |db, seal| tokens::load(db, seal, &credential)).await
     }
 
-    async fn adopt(&self, credential: &str, pair: &TokenPair, origin: &str, now: Ts) -> Result<TokenRow, Failure> {
+    async fn adopt(
+        &self,
+        credential: &str,
+        pair: &TokenPair,
+        origin: &str,
+        now: Ts,
+    ) -> Result<TokenRow, Failure> {
         let (credential, pair, origin) = (credential.to_owned(), pair.clone(), origin.to_owned());
         self.write(true, move |tx, seal| tokens::adopt(tx, seal, &credential, &pair, &origin, now)).await
     }

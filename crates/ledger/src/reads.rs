@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use heliu_model::ports::{
-    CallFilter, CallId, CallRow, PlanId, RecordFilter, RecordRow, RecordStory, Retention, RowId, RunRow, VersionRow,
+    CallFilter, CallId, CallRow, PlanId, RecordFilter, RecordRow, RecordStory, Retention, RowId, RunRow,
+    VersionRow,
 };
 use heliu_model::record::State;
 use heliu_model::{Call, CallKind, Ts};
@@ -25,15 +26,15 @@ pub(crate) fn list_runs(db: &Connection, plan: PlanId, limit: usize) -> Result<V
 pub(crate) fn find_run(db: &Connection, plan: PlanId, ulid: &str) -> Result<Option<RunRow>, Stop> {
     let mut q = db.prepare_cached("SELECT id FROM runs WHERE plan = ?1 AND ulid LIKE ?2 || '%' LIMIT 2")?;
     let clean: String = ulid.chars().filter(char::is_ascii_alphanumeric).collect();
-    let ids: Vec<i64> =
-        q.query_map(params![plan, clean], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let ids: Vec<i64> = q.query_map(params![plan, clean], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?;
     match ids.as_slice() {
         [only] => Ok(Some(runs::run_by_id(db, *only)?)),
         _ => Ok(None),
     }
 }
 
-const RECORD: &str = "SELECT id, key, keyed, number, state, reason, code, version, hash, first_seen, changed_at, written_at,
+const RECORD: &str =
+    "SELECT id, key, keyed, number, state, reason, code, version, hash, first_seen, changed_at, written_at,
   attempts, source_call, write_call, response FROM records";
 
 fn record_row(r: &Row) -> rusqlite::Result<RecordRow> {
@@ -63,10 +64,8 @@ pub(crate) fn records(db: &Connection, plan: PlanId, f: &RecordFilter) -> Result
         "{RECORD} WHERE plan = ?1 AND id > ?2 AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR key = ?4)
          AND (?5 IS NULL OR number = ?5) ORDER BY id LIMIT ?6"
     ))?;
-    let rows = q.query_map(
-        params![plan, f.after, f.state.map(|s| s as u8), f.id, f.number, limit],
-        record_row,
-    )?;
+    let rows =
+        q.query_map(params![plan, f.after, f.state.map(|s| s as u8), f.id, f.number, limit], record_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -123,7 +123,9 @@ pub(crate) fn save_counts(tx: &Transaction, run: RunId, counts: &Counts, queued:
 /// True when the process that `owner` names (`host:pid:start`) is on this machine and certainly gone.
 pub(crate) fn dead_owner(owner: &str) -> bool {
     let mut parts = owner.rsplitn(3, ':');
-    let (Some(start), Some(pid), Some(host)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    let (Some(start), Some(pid), Some(host)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
     let here = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     if host != here.trim() || pid.parse::<u32>().is_err() {
         return false;
@@ -152,7 +154,13 @@ pub(crate) fn open_run(tx: &Transaction, open: &OpenRun) -> Result<RunOpening, S
             "SELECT id, kind, owner, owned_since, lease_until FROM runs WHERE plan = ?1 AND state = 'open'",
         )?
         .query_row([open.plan], |r| {
-            Ok(Existing { id: r.get(0)?, kind: r.get(1)?, owner: r.get(2)?, since: r.get(3)?, lease: r.get(4)? })
+            Ok(Existing {
+                id: r.get(0)?,
+                kind: r.get(1)?,
+                owner: r.get(2)?,
+                since: r.get(3)?,
+                lease: r.get(4)?,
+            })
         })
         .optional()?;
     if let Some(e) = &existing {
@@ -214,7 +222,9 @@ fn release_queued(tx: &Transaction, run: RunId, plan: PlanId) -> Result<(), Stop
     if queued == 0 {
         return Ok(());
     }
-    tx.execute_batch("CREATE TEMP TABLE IF NOT EXISTS announced(id INTEGER PRIMARY KEY); DELETE FROM announced;")?;
+    tx.execute_batch(
+        "CREATE TEMP TABLE IF NOT EXISTS announced(id INTEGER PRIMARY KEY); DELETE FROM announced;",
+    )?;
     for intent in intents(tx, run)? {
         for (row, _) in &intent.members {
             tx.prepare_cached("INSERT OR IGNORE INTO announced(id) VALUES (?1)")?.execute([row])?;
@@ -244,7 +254,11 @@ fn intents(tx: &Transaction, run: RunId) -> Result<Vec<Intent>, Stop> {
          WHERE run = ?1 OR (run = 0 AND plan = (SELECT plan FROM runs WHERE id = ?1)) ORDER BY id",
     )?;
     let rows = q.query_map([run], |r| {
-        Ok(Intent { id: r.get(0)?, members: writes::members(&r.get::<_, Vec<u8>>(1)?), announced: Ts(r.get(2)?) })
+        Ok(Intent {
+            id: r.get(0)?,
+            members: writes::members(&r.get::<_, Vec<u8>>(1)?),
+            announced: Ts(r.get(2)?),
+        })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -274,8 +288,9 @@ fn owned(tx: &Transaction, run: RunId, resumed: bool) -> Result<OwnedRun, Stop> 
 }
 
 fn windows(db: &Connection, run: RunId) -> Result<Vec<OpenWindow>, Stop> {
-    let mut q = db
-        .prepare_cached("SELECT seq, from_ms, to_ms, walk, closed, report FROM windows WHERE run = ?1 ORDER BY seq")?;
+    let mut q = db.prepare_cached(
+        "SELECT seq, from_ms, to_ms, walk, closed, report FROM windows WHERE run = ?1 ORDER BY seq",
+    )?;
     let rows = q.query_map([run], |r| {
         let window = Window { from: Ts(r.get(1)?), to: Ts(r.get(2)?) };
         let report: String = r.get(5)?;
@@ -318,11 +333,10 @@ fn end(tx: &Transaction, run: RunId, plan: PlanId, state: RunState, now: Ts) -> 
 
 pub(crate) fn close_run(tx: &Transaction, close: &CloseRun) -> Result<RunRow, Stop> {
     let plan = guard(tx, close.run, close.epoch)?;
-    let mut problems: Vec<Problem> = from_json(&tx.query_row(
-        "SELECT problems FROM runs WHERE id = ?1",
-        [close.run],
-        |r| r.get::<_, String>(0),
-    )?);
+    let mut problems: Vec<Problem> =
+        from_json(
+            &tx.query_row("SELECT problems FROM runs WHERE id = ?1", [close.run], |r| r.get::<_, String>(0))?,
+        );
     problems.extend(close.problems.iter().cloned());
     tx.execute(
         "UPDATE runs SET problems = ?2, failure = ?3, seconds = seconds + ?4 WHERE id = ?1",
@@ -352,7 +366,8 @@ pub(crate) fn close_run(tx: &Transaction, close: &CloseRun) -> Result<RunRow, St
     Ok(row)
 }
 
-pub(crate) const RUN: &str = "SELECT id, plan, ulid, kind, state, counts, started, ended, seconds, problems, failure FROM runs";
+pub(crate) const RUN: &str =
+    "SELECT id, plan, ulid, kind, state, counts, started, ended, seconds, problems, failure FROM runs";
 
 pub(crate) fn run_row(r: &Row) -> rusqlite::Result<RunRow> {
     Ok(RunRow {

@@ -77,7 +77,8 @@ impl Seal {
         let mut nonce = [0u8; 24];
         getrandom::fill(&mut nonce).map_err(|e| broken(&e.to_string()))?;
         let payload = Payload { msg: secret.expose().as_bytes(), aad: place.as_bytes() };
-        let sealed = self.0.encrypt(&XNonce::from(nonce), payload).map_err(|_| broken("encryption failed"))?;
+        let sealed =
+            self.0.encrypt(&XNonce::from(nonce), payload).map_err(|_| broken("encryption failed"))?;
         let mut out = nonce.to_vec();
         out.extend_from_slice(&sealed);
         Ok(out)
@@ -88,15 +89,17 @@ impl Seal {
         let (nonce, body) = sealed.split_at_checked(24).ok_or_else(|| broken("too short"))?;
         let nonce: [u8; 24] = nonce.try_into().map_err(|_| broken("too short"))?;
         let payload = Payload { msg: body, aad: place.as_bytes() };
-        let plain = self.0.decrypt(&XNonce::from(nonce), payload).map_err(|_| broken("the key does not fit"))?;
+        let plain =
+            self.0.decrypt(&XNonce::from(nonce), payload).map_err(|_| broken("the key does not fit"))?;
         String::from_utf8(plain).map(Secret::new).map_err(|_| broken("not text"))
     }
 }
 
 fn broken(why: &str) -> Failure {
     let why = why.to_owned();
-    Failure::config("HL-6011", text!("a sealed secret cannot be opened: {why}", "无法解开封存的机密:{why}")).hint(text!(
-        "use the `key` file with which it was sealed, or set the secret again",
-        "请使用封存时的 `key` 文件,或重新设置该机密"
-    ))
+    Failure::config("HL-6011", text!("a sealed secret cannot be opened: {why}", "无法解开封存的机密:{why}"))
+        .hint(text!(
+            "use the `key` file with which it was sealed, or set the secret again",
+            "请使用封存时的 `key` 文件,或重新设置该机密"
+        ))
 }

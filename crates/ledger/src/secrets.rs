@@ -74,6 +74,7 @@ impl SqliteLedger {
     /// The ledger cannot be written.
     pub async fn remove_secret(&self, name: &str) -> Result<bool, Failure> {
         let name = name.to_owned();
-        self.write(true, move |tx, _| Ok(tx.execute("DELETE FROM secrets WHERE name = ?1", [&name])? > 0)).await
+        self.write(true, move |tx, _| Ok(tx.execute("DELETE FROM secrets WHERE name = ?1", [&name])? > 0))
+            .await
     }
 }

@@ -38,7 +38,13 @@ pub(crate) struct Bodies(HashMap<i64, Bytes>);
 
 impl Bodies {
     /// A slice of a stored body; `None` when it was removed.
-    pub fn slice(&mut self, db: &Connection, blob: Option<i64>, off: i64, len: i64) -> Result<Option<Bytes>, Stop> {
+    pub fn slice(
+        &mut self,
+        db: &Connection,
+        blob: Option<i64>,
+        off: i64,
+        len: i64,
+    ) -> Result<Option<Bytes>, Stop> {
         let Some(blob) = blob else { return Ok(None) };
         if !self.0.contains_key(&blob) {
             let data: Option<Vec<u8>> = db
@@ -61,7 +67,10 @@ fn gone(key: &str) -> Failure {
     let key = key.to_owned();
     Failure::internal(
         "HL-6012",
-        heliu_model::text!("the content of record `{key}` is missing from the ledger", "台账中缺少数据 `{key}` 的内容"),
+        heliu_model::text!(
+            "the content of record `{key}` is missing from the ledger",
+            "台账中缺少数据 `{key}` 的内容"
+        ),
     )
 }
 
@@ -76,8 +85,7 @@ pub(crate) fn claim(tx: &Transaction, claim: &Claim) -> Result<Vec<Due>, Stop> {
     let mut out = Vec::new();
     while let Some(r) = rows.next()? {
         let key: String = r.get(1)?;
-        let content =
-            bodies.slice(tx, r.get(4)?, r.get(5)?, r.get(6)?)?.ok_or_else(|| gone(&key))?;
+        let content = bodies.slice(tx, r.get(4)?, r.get(5)?, r.get(6)?)?.ok_or_else(|| gone(&key))?;
         out.push(Due { row: r.get(0)?, id: key, version: r.get(2)?, attempts: r.get(3)?, content });
     }
     drop(rows);
@@ -86,7 +94,8 @@ pub(crate) fn claim(tx: &Transaction, claim: &Claim) -> Result<Vec<Due>, Stop> {
     }
     let n = out.len() as i64;
     bump(tx, claim.plan, &[-n, n, 0, 0, 0, 0, 0])?;
-    tx.prepare_cached("UPDATE runs SET queued = queued + ?2 WHERE id = ?1")?.execute(params![claim.run, n])?;
+    tx.prepare_cached("UPDATE runs SET queued = queued + ?2 WHERE id = ?1")?
+        .execute(params![claim.run, n])?;
     Ok(out)
 }
 
@@ -204,7 +213,9 @@ fn settle_one(
         Outcome::Failed(f) => (State::Failed, Some(f), now.attempts + 1),
         Outcome::InDoubt(f) => (State::InDoubt, Some(f), now.attempts + 1),
         // A passing failure becomes final after so many runs.
-        Outcome::Waiting(f) if now.attempts + 1 >= s.max_attempts => (State::Failed, Some(f), now.attempts + 1),
+        Outcome::Waiting(f) if now.attempts + 1 >= s.max_attempts => {
+            (State::Failed, Some(f), now.attempts + 1)
+        }
         Outcome::Waiting(f) => (State::Waiting, Some(f), now.attempts + 1),
         Outcome::Released => (State::Waiting, None, now.attempts),
     };
@@ -233,7 +244,10 @@ fn settle_one(
 /// A failure's sentence with its place, in both languages, as JSON.
 fn reason(f: &Failure) -> String {
     let place = if f.place.is_empty() { String::new() } else { format!(" ({})", f.place) };
-    to_json(&heliu_model::Text { en: format!("{}{place}", f.message.en), zh: format!("{}{place}", f.message.zh) })
+    to_json(&heliu_model::Text {
+        en: format!("{}{place}", f.message.en),
+        zh: format!("{}{place}", f.message.zh),
+    })
 }
 
 pub(crate) fn put_back(tx: &Transaction, plan: PlanId, rows: &[RowId], now: Ts) -> Result<u64, Stop> {
@@ -247,8 +261,10 @@ pub(crate) fn put_back(tx: &Transaction, plan: PlanId, rows: &[RowId], now: Ts) 
             .optional()?;
         let state = state.and_then(State::from_u8);
         let Some(old @ (State::Written | State::Failed | State::InDoubt)) = state else { continue };
-        tx.prepare_cached("UPDATE records SET state = 0, attempts = 0, code = NULL, reason = NULL WHERE id = ?1")?
-            .execute([row])?;
+        tx.prepare_cached(
+            "UPDATE records SET state = 0, attempts = 0, code = NULL, reason = NULL WHERE id = ?1",
+        )?
+        .execute([row])?;
         moved(&mut deltas, Some(old), State::Waiting);
         n += 1;
     }

@@ -176,5 +176,7 @@ fn find(program: &str) -> Result<PathBuf> {
         .chain(["/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/usr/bin"].map(PathBuf::from))
         .map(|d| d.join(program))
         .find(|p| p.is_file())
-        .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("`{program}` is missing: apt-get install mariadb-server")))
+        .ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("`{program}` is missing: apt-get install mariadb-server"))
+        })
 }

@@ -33,6 +33,8 @@ struct Head {
     /// Slots that want something inside: slot and the path from here.
     below: Vec<(usize, Vec<String>)>,
     inner: Level,
+    /// A list or object may be read as its JSON text.
+    text: bool,
 }
 
 const BUCKETS: usize = 128;
@@ -59,6 +61,7 @@ impl Level {
                 literal: Vec::new(),
                 below: Vec::new(),
                 inner: Level::default(),
+                text: false,
             });
         }
         // The position is that of a head that is there or was just added.
@@ -121,10 +124,10 @@ impl Level {
                 None => {
                     reader.skip()?;
                 }
-                Some(Head { whole, literal, below, .. })
+                Some(Head { whole, literal, below, text, .. })
                     if below.is_empty() && literal.is_empty() && whole.len() == 1 =>
                 {
-                    let v = reader.value(depth)?;
+                    let v = if *text { reader.value_or_text(depth)? } else { reader.value(depth)? };
                     put(whole.first().copied().unwrap_or(usize::MAX), Some(v), out);
                 }
                 Some(head)
@@ -172,6 +175,15 @@ impl Extractor {
         Extractor { paths, top }
     }
 
+    /// The slots for which `wanted` holds deliver lists and objects as JSON text instead of building
+    /// them, where the text is written without blanks and escapes.
+    pub(crate) fn texts(mut self, wanted: &[bool]) -> Extractor {
+        for head in &mut self.top.heads {
+            head.text = head.whole.len() == 1 && head.whole.iter().all(|s| wanted.get(*s) == Some(&true));
+        }
+        self
+    }
+
     /// The paths.
     pub fn paths(&self) -> &[Path] {
         &self.paths
@@ -185,7 +197,7 @@ impl Extractor {
     pub fn extract(&self, raw: &[u8], out: &mut Vec<Option<Value>>) -> Result<(), JsonError> {
         out.clear();
         out.resize(self.paths.len(), None);
-        let text = std::str::from_utf8(raw).map_err(|_| Fault::NOT_UTF8.located(raw))?;
+        let text = simdutf8::basic::from_utf8(raw).map_err(|_| Fault::NOT_UTF8.located(raw))?;
         let mut reader = Reader::new(text);
         if reader.next_byte() == b'{' {
             let read = self.top.read(&mut reader, 0, out).and_then(|()| reader.end());

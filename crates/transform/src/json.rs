@@ -36,7 +36,7 @@ type Read<T> = Result<T, Fault>;
 
 /// Parses a whole text.
 pub(crate) fn parse(raw: &[u8]) -> Result<Value, JsonError> {
-    let text = std::str::from_utf8(raw)
+    let text = simdutf8::compat::from_utf8(raw)
         .map_err(|e| Fault { at: e.valid_up_to(), why: "bytes that are not UTF-8" }.located(raw))?;
     // A byte order mark in front is no part of the text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -102,6 +102,20 @@ impl<'a> Reader<'a> {
         let hit = self.next_byte() == b && self.at < self.bytes.len();
         self.at += usize::from(hit);
         hit
+    }
+
+    /// A whole value; of a list or object written without blanks and escapes only the text.
+    pub fn value_or_text(&mut self, depth: usize) -> Read<Value> {
+        if !matches!(self.next_byte(), b'[' | b'{') {
+            return self.value(depth);
+        }
+        let from = self.at;
+        let raw = self.skip()?;
+        if is_compact(raw) {
+            return Ok(Value::String(raw.to_owned()));
+        }
+        self.at = from;
+        self.value(depth)
     }
 
     /// A whole value.
@@ -343,6 +357,26 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// True for JSON without blanks between its tokens and without escapes: as this crate would write it.
+fn is_compact(raw: &str) -> bool {
+    let bytes = raw.as_bytes();
+    let mut at = 0;
+    while let Some(b) = bytes.get(at) {
+        match b {
+            b' ' | b'\n' | b'\r' | b'\t' => return false,
+            b'"' => {
+                at = special(bytes, at + 1);
+                if bytes.get(at) != Some(&b'"') {
+                    return false;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    true
 }
 
 /// Position of the next quote, backslash or control character from `from` on; the end without one.

@@ -88,7 +88,7 @@ impl Outline {
     /// # Errors
     /// No JSON, no UTF-8, or cut in the middle: where.
     pub fn read(body: &Bytes) -> Result<Outline, JsonError> {
-        let text = std::str::from_utf8(body).map_err(|_| Fault::NOT_UTF8.located(body))?;
+        let text = simdutf8::basic::from_utf8(body).map_err(|_| Fault::NOT_UTF8.located(body))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let skipped = body.len() - text.len();
         let mut reader = Reader::new(text);

@@ -42,11 +42,22 @@ impl RawPlan {
                 *s = true;
             }
         }
+        // What is sent as it was read needs no building; lists and objects are sent as JSON text.
+        let mut texts = vec![true; slots];
+        for (item, c) in items.iter().zip(&columns) {
+            if let Column::Slot(n, _) = c
+                && let Some(t) = texts.get_mut(*n)
+            {
+                let piped =
+                    matches!(item.expr.as_ref().map(|e| &e.0), Some(Kind::Whole(r)) if !r.pipes.is_empty());
+                *t &= item.is_plain() && !piped;
+            }
+        }
         let general = items.iter().zip(&columns).filter(|(_, c)| matches!(c, Column::Whole)).map(|(i, _)| i);
         let mut roots = Vec::new();
         general.for_each(|i| members(i, &mut roots));
         paths.append(&mut roots);
-        RawPlan { extractor: Extractor::new(paths), slots, columns }
+        RawPlan { extractor: Extractor::new(paths).texts(&texts), slots, columns }
     }
 
     /// The members of a record that `items` can read, as a record.

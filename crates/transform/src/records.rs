@@ -77,7 +77,7 @@ pub fn find_list(body: &Outline) -> Option<Vec<Bytes>> {
 
 /// One value of a body at a path; exact digits. `None` when it is not there or the body is no JSON.
 pub fn pick(body: &[u8], path: &Path) -> Option<Value> {
-    let json = std::str::from_utf8(body).ok()?;
+    let json = simdutf8::basic::from_utf8(body).ok()?;
     let found = raw_at(json, path.segs()).ok()??;
     to_value(&found)
 }
@@ -145,7 +145,7 @@ pub fn extract_list(
 /// An element that is a bare list of values, as an object: positions get the given names, dots become `_`
 /// (dialect §5.2). `None` when the element is no list.
 pub fn zip_names(element: &[u8], names: &[String]) -> Option<Bytes> {
-    let json = std::str::from_utf8(element).ok()?;
+    let json = simdutf8::basic::from_utf8(element).ok()?;
     if json.trim_start().as_bytes().first() != Some(&b'[') {
         return None;
     }

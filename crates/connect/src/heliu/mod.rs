@@ -1,11 +1,11 @@
 //! The ledger itself as a platform: the no-op write (`写入空操作`, `空操作`) makes no call at all.
 
 use async_trait::async_trait;
+use heliu_model::Failure;
 use heliu_model::call::Exchange;
 use heliu_model::ports::{
     Fence, Found, Prepared, Render, Replay, RowResult, Target, TargetSession, TargetShape, WriteRow,
 };
-use heliu_model::Failure;
 
 /// Marks records written without any outside system.
 pub struct NoOp(TargetShape);

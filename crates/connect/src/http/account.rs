@@ -93,10 +93,11 @@ impl Account {
         let base_url = spec.base_url.clone().or_else(|| manifest.base_url.clone()).unwrap_or_default();
         if base_url.is_empty() {
             problems.push(
-                Problem::error("HL-1031", "base_url", text!("`base_url` is missing", "缺少 `base_url`")).hint(text!(
-                    "give the address of the API, such as `https://api.example.com`",
-                    "请填写接口地址,例如 `https://api.example.com`"
-                )),
+                Problem::error("HL-1031", "base_url", text!("`base_url` is missing", "缺少 `base_url`"))
+                    .hint(text!(
+                        "give the address of the API, such as `https://api.example.com`",
+                        "请填写接口地址,例如 `https://api.example.com`"
+                    )),
             );
         }
         if !problems.is_empty() {
@@ -201,7 +202,8 @@ impl Account {
                 other => return Exchange { calls, result: other },
             }
         }
-        let gone = Failure::config("HL-4001", text!("the token is refused again and again", "令牌一再被拒绝"));
+        let gone =
+            Failure::config("HL-4001", text!("the token is refused again and again", "令牌一再被拒绝"));
         Exchange { calls, result: Err(gone) }
     }
 
@@ -253,15 +255,14 @@ impl Account {
         let result = match sent {
             Ok(reply) => {
                 call.status = Some(reply.status);
-                call.response_headers = reply.headers.iter().map(|(k, v)| (k.clone(), mask.text(v))).collect();
+                call.response_headers =
+                    reply.headers.iter().map(|(k, v)| (k.clone(), mask.text(v))).collect();
                 call.response_body = mask.body(&reply.body);
                 match reading.judge(&reply) {
                     Ok(()) => Ok((reply, call.response_body.clone())),
                     Err(mut f) => {
-                        f.message = heliu_model::Text {
-                            en: mask.text(&f.message.en),
-                            zh: mask.text(&f.message.zh),
-                        };
+                        f.message =
+                            heliu_model::Text { en: mask.text(&f.message.en), zh: mask.text(&f.message.zh) };
                         Err(f)
                     }
                 }
@@ -275,7 +276,8 @@ impl Account {
                 Err(if no.sent { reading.lost(no.failure) } else { no.failure })
             }
         };
-        let result = result.map_err(|f| if f.place.is_empty() { f.at(format!("{} {}", call.method, call.url)) } else { f });
+        let result = result
+            .map_err(|f| if f.place.is_empty() { f.at(format!("{} {}", call.method, call.url)) } else { f });
         if let Err(f) = &result {
             call.failure = Some(f.clone());
             if f.class == Class::RateLimited {
@@ -291,8 +293,11 @@ impl Account {
 
     fn template(&self, name: &str, context: &minijinja::Value) -> Result<String, Failure> {
         self.manifest.templates.render(name, context).map_err(|why| {
-            Failure::config("HL-1041", text!("a template of the manifest fails: {why}", "清单中的模板出错:{why}"))
-                .at(format!("platforms/{}.toml", self.manifest.name))
+            Failure::config(
+                "HL-1041",
+                text!("a template of the manifest fails: {why}", "清单中的模板出错:{why}"),
+            )
+            .at(format!("platforms/{}.toml", self.manifest.name))
         })
     }
 
@@ -321,7 +326,10 @@ impl Account {
             let path = &ask.path;
             return Err(Failure::config(
                 "HL-3003",
-                text!("an interface name is a path, not an address: `{path}`", "接口名应为路径而不是地址:`{path}`"),
+                text!(
+                    "an interface name is a path, not an address: `{path}`",
+                    "接口名应为路径而不是地址:`{path}`"
+                ),
             ));
         } else if ask.path.starts_with('/') {
             format!("{}{}", self.base_url, ask.path)
@@ -342,12 +350,15 @@ impl Account {
             }
             body = self.form_body(fields, &mut headers)?;
         } else {
-            let query = form.encoding == "query" || (form.encoding != "json" && matches!(method.as_str(), "GET" | "DELETE" | "HEAD"));
+            let query = form.encoding == "query"
+                || (form.encoding != "json" && matches!(method.as_str(), "GET" | "DELETE" | "HEAD"));
             if query {
                 let pairs = query_pairs(&ask.params);
                 if !pairs.is_empty() {
                     url.push(if url.contains('?') { '&' } else { '?' });
-                    url.push_str(&form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish());
+                    url.push_str(
+                        &form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish(),
+                    );
                 }
             } else {
                 headers.push(("content-type".into(), "application/json; charset=utf-8".into()));
@@ -409,7 +420,11 @@ impl Account {
                 };
                 if get("key_in").eq_ignore_ascii_case("query") {
                     url.push(if url.contains('?') { '&' } else { '?' });
-                    url.push_str(&form_urlencoded::Serializer::new(String::new()).append_pair(&name, &get("key")).finish());
+                    url.push_str(
+                        &form_urlencoded::Serializer::new(String::new())
+                            .append_pair(&name, &get("key"))
+                            .finish(),
+                    );
                 } else {
                     headers.push((name.to_ascii_lowercase(), get("key")));
                 }
@@ -533,7 +548,9 @@ impl Account {
             )),
         };
         // A definite refusal: applications that may get a first token by themselves do.
-        if result.as_ref().is_err_and(|f| !matches!(f.class, Class::Transient | Class::RateLimited | Class::Internal))
+        if result
+            .as_ref()
+            .is_err_and(|f| !matches!(f.class, Class::Transient | Class::RateLimited | Class::Internal))
             && let Some(call) = &form.first
             && (refresh.is_none() || failed.pair.access.is_empty())
         {
@@ -550,8 +567,11 @@ impl Account {
                     detail: why.to_owned(),
                     expires_at: pair.expires_at,
                 };
-                let row =
-                    self.ports.tokens.end_refresh(&self.key, &self.ports.owner, Some(&pair), false, &event).await?;
+                let row = self
+                    .ports
+                    .tokens
+                    .end_refresh(&self.key, &self.ports.owner, Some(&pair), false, &event)
+                    .await?;
                 row.ok_or_else(|| {
                     Failure::internal("HL-4004", text!("the new token was not stored", "新令牌未能保存"))
                 })
@@ -597,7 +617,8 @@ impl Account {
         let reading = Reading::new(&self.manifest.reply, None, None, false);
         let mut captured = Vec::new();
         let result = self.exchange(CallKind::Token, &wire, &mask, &reading, &mut captured).await;
-        let pick = |body: &[u8], p: &str| records::pick_text(body, &Path::with_slashes(p)).filter(|s| !s.is_empty());
+        let pick =
+            |body: &[u8], p: &str| records::pick_text(body, &Path::with_slashes(p)).filter(|s| !s.is_empty());
         let result = result.and_then(|(reply, _)| {
             let access = pick(&reply.body, &form.reply.access).ok_or_else(|| {
                 Failure::config(
@@ -611,7 +632,9 @@ impl Account {
             Ok(TokenPair {
                 access: Secret::new(access),
                 refresh: fresh.or_else(|| refresh.cloned()),
-                expires_at: seconds.and_then(|s| s.parse::<i64>().ok()).map(|s| now.plus_ms(s.saturating_mul(1000))),
+                expires_at: seconds
+                    .and_then(|s| s.parse::<i64>().ok())
+                    .map(|s| now.plus_ms(s.saturating_mul(1000))),
             })
         });
         // The reply's own tokens are masked as well before anybody sees the call.
@@ -737,8 +760,14 @@ impl Account {
                 "平台已响应:地址、签名与令牌均正确"
             )),
             // Without a known test call, any answer shows that the address is right.
-            Err(f) if self.manifest.test.is_none() && matches!(f.code.as_str(), "HL-3032" | "HL-3010" | "HL-3012") => {
-                Ok(text!("the address answers; what it says at `/` is no JSON", "地址可达;`/` 的响应不是 JSON"))
+            Err(f)
+                if self.manifest.test.is_none()
+                    && matches!(f.code.as_str(), "HL-3032" | "HL-3010" | "HL-3012") =>
+            {
+                Ok(text!(
+                    "the address answers; what it says at `/` is no JSON",
+                    "地址可达;`/` 的响应不是 JSON"
+                ))
             }
             Err(f) => Err(f),
         };

@@ -113,7 +113,10 @@ impl Client {
             .build()
             .map_err(|e| {
                 let why = chain(&e);
-                Failure::internal("HL-3090", text!("the HTTP client cannot be made: {why}", "无法创建 HTTP 客户端:{why}"))
+                Failure::internal(
+                    "HL-3090",
+                    text!("the HTTP client cannot be made: {why}", "无法创建 HTTP 客户端:{why}"),
+                )
             })?;
         Ok(Client { inner, timeouts })
     }
@@ -123,9 +126,11 @@ impl Client {
         let no = |failure: Failure, sent: bool| Box::new(NoReply { failure, sent, partial: None });
         let bad = |why: String| {
             no(
-                Failure::config("HL-3003", text!("the request cannot be formed: {why}", "无法构造请求:{why}")).hint(
-                    text!("check `base_url` and the interface name", "请检查 `base_url` 与接口名"),
-                ),
+                Failure::config(
+                    "HL-3003",
+                    text!("the request cannot be formed: {why}", "无法构造请求:{why}"),
+                )
+                .hint(text!("check `base_url` and the interface name", "请检查 `base_url` 与接口名")),
                 false,
             )
         };
@@ -162,9 +167,11 @@ impl Client {
                 Ok(reply)
             }
             Ok(Err(failure)) => Err(Box::new(NoReply { failure, sent: true, partial: Some(reply) })),
-            Err(_) => {
-                Err(Box::new(NoReply { failure: silent(self.timeouts.total), sent: true, partial: Some(reply) }))
-            }
+            Err(_) => Err(Box::new(NoReply {
+                failure: silent(self.timeouts.total),
+                sent: true,
+                partial: Some(reply),
+            })),
         }
     }
 
@@ -202,11 +209,14 @@ fn unreachable(e: &reqwest::Error) -> Failure {
         return Failure::transient("HL-3002", text!("no connection in time: {why}", "连接超时:{why}"));
     }
     if e.is_connect() {
-        return Failure::transient("HL-3001", text!("the address cannot be reached: {why}", "无法连接到该地址:{why}"))
-            .hint(text!(
-                "check `base_url`, the network and the proxy settings (HTTPS_PROXY, NO_PROXY)",
-                "请检查 `base_url`、网络与代理设置(HTTPS_PROXY、NO_PROXY)"
-            ));
+        return Failure::transient(
+            "HL-3001",
+            text!("the address cannot be reached: {why}", "无法连接到该地址:{why}"),
+        )
+        .hint(text!(
+            "check `base_url`, the network and the proxy settings (HTTPS_PROXY, NO_PROXY)",
+            "请检查 `base_url`、网络与代理设置(HTTPS_PROXY、NO_PROXY)"
+        ));
     }
     Failure::transient("HL-3005", text!("the connection broke off: {why}", "连接中断:{why}"))
 }

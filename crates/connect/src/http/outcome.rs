@@ -50,13 +50,7 @@ impl Reading {
     /// The error text that a person should see.
     fn words(&self, reply: &Reply) -> String {
         let outline = reply.outline().ok();
-        self.message
-            .iter()
-            .find_map(|p| outline?.text(p))
-            .unwrap_or_default()
-            .chars()
-            .take(500)
-            .collect()
+        self.message.iter().find_map(|p| outline?.text(p)).unwrap_or_default().chars().take(500).collect()
     }
 
     /// Judges a reply.
@@ -98,7 +92,10 @@ impl Reading {
         let message = match entry {
             Some(e) => {
                 let (en, zh) = (&e.en, &e.zh);
-                text!("the platform answers code {code}: {en} («{said}»)", "平台返回代码 {code}:{zh}(“{said}”)")
+                text!(
+                    "the platform answers code {code}: {en} («{said}»)",
+                    "平台返回代码 {code}:{zh}(“{said}”)"
+                )
             }
             None => text!("the platform answers code {code}: «{said}»", "平台返回代码 {code}:“{said}”"),
         };
@@ -125,8 +122,7 @@ impl Reading {
     fn by_status(&self, reply: &Reply, json: bool) -> Failure {
         let status = reply.status;
         let said = if json { self.words(reply) } else { excerpt(&reply.body) };
-        let message =
-            text!("the source answers HTTP {status}: «{said}»", "对方返回 HTTP {status}:“{said}”");
+        let message = text!("the source answers HTTP {status}: «{said}»", "对方返回 HTTP {status}:“{said}”");
         let wait = reply.header("retry-after").and_then(retry_after);
         let failure = match status {
             429 => Failure::new(Class::RateLimited, "HL-3030", message),

@@ -134,11 +134,13 @@ impl HttpSource {
             last_id: cursor,
             ..Context::new(request.window.from.secs(), request.window.to.secs(), self.tz)
         };
-        let mut rendered = self.request.render(&ctx, None).map_err(|e| {
-            Failure::config(&e.code, e.message).at(format!("source.metadata.{}", e.path))
-        })?;
+        let mut rendered = self
+            .request
+            .render(&ctx, None)
+            .map_err(|e| Failure::config(&e.code, e.message).at(format!("source.metadata.{}", e.path)))?;
         let path = if self.path.contains('{') {
-            Request::fill_path(&self.path, &mut rendered).map_err(|e| Failure::config(&e.code, e.message).at("source.metadata.api"))?
+            Request::fill_path(&self.path, &mut rendered)
+                .map_err(|e| Failure::config(&e.code, e.message).at("source.metadata.api"))?
         } else {
             self.path.clone()
         };
@@ -194,10 +196,7 @@ impl HttpSource {
             }
         };
         let number = |places: &[String]| {
-            paths(places)
-                .iter()
-                .filter_map(|p| outline.text(p))
-                .find_map(|s| s.trim().parse::<u64>().ok())
+            paths(places).iter().filter_map(|p| outline.text(p)).find_map(|s| s.trim().parse::<u64>().ok())
         };
         page.total = form
             .total_header

@@ -375,9 +375,10 @@ impl Manifest {
         if let Some(sign) = &form.request.sign {
             named.push(("sign".into(), sign.template.clone()));
         }
-        for (what, call) in
-            [("renew", form.token.as_ref().and_then(|t| t.renew.as_ref())), ("first", form.token.as_ref().and_then(|t| t.first.as_ref()))]
-        {
+        for (what, call) in [
+            ("renew", form.token.as_ref().and_then(|t| t.renew.as_ref())),
+            ("first", form.token.as_ref().and_then(|t| t.first.as_ref())),
+        ] {
             for (k, t) in call.iter().flat_map(|c| &c.fields) {
                 named.push((format!("{what}/{k}"), t.clone()));
             }

@@ -39,7 +39,11 @@ pub(crate) enum Job {
 fn setting(meta: &Metadata, name: &str) -> Option<String> {
     let ctx = Context::new(0, 0, chrono_tz::UTC);
     let rendered = Request::compile(meta).render_other(&ctx).ok()?;
-    rendered.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.in_text()).filter(|s| !s.trim().is_empty())
+    rendered
+        .iter()
+        .find(|(k, _)| k.eq_ignore_ascii_case(name))
+        .map(|(_, v)| v.in_text())
+        .filter(|s| !s.trim().is_empty())
 }
 
 fn fields(meta: &Metadata) -> Vec<String> {
@@ -54,16 +58,22 @@ pub(crate) fn job(meta: &Metadata) -> Result<Job, Vec<Problem>> {
         "batchexecute" => {
             let Some(sql) = setting(meta, "main_sql") else {
                 return Err(vec![
-                    Problem::error("HL-5001", at, text!("`main_sql` is missing", "缺少 `main_sql`")).hint(text!(
-                        "add it to otherRequest, such as: REPLACE INTO `your_table` ({columns}) VALUES",
-                        "请在 otherRequest 中添加,例如:REPLACE INTO `你的表` ({columns}) VALUES"
-                    )),
+                    Problem::error("HL-5001", at, text!("`main_sql` is missing", "缺少 `main_sql`")).hint(
+                        text!(
+                            "add it to otherRequest, such as: REPLACE INTO `your_table` ({columns}) VALUES",
+                            "请在 otherRequest 中添加,例如:REPLACE INTO `你的表` ({columns}) VALUES"
+                        ),
+                    ),
                 ]);
             };
             let batch = Batch::parse(&sql).map_err(|t| vec![Problem::error("HL-5002", at, t)])?;
             let items = meta.request.len();
             if items == 0 {
-                return Err(vec![Problem::error("HL-5003", "request", text!("the request has no fields", "request 中没有字段"))]);
+                return Err(vec![Problem::error(
+                    "HL-5003",
+                    "request",
+                    text!("the request has no fields", "request 中没有字段"),
+                )]);
             }
             if let Some(n) = batch.columns.as_ref().map(Vec::len).filter(|n| *n != items) {
                 return Err(vec![
@@ -86,10 +96,12 @@ pub(crate) fn job(meta: &Metadata) -> Result<Job, Vec<Problem>> {
         "execute" | "insert" | "update" | "delete" => {
             let Some(sql) = setting(meta, "main_sql") else {
                 return Err(vec![
-                    Problem::error("HL-5001", at, text!("`main_sql` is missing", "缺少 `main_sql`")).hint(text!(
-                        "add the statement with :name parameters to otherRequest",
-                        "请在 otherRequest 中添加带 :name 参数的语句"
-                    )),
+                    Problem::error("HL-5001", at, text!("`main_sql` is missing", "缺少 `main_sql`")).hint(
+                        text!(
+                            "add the statement with :name parameters to otherRequest",
+                            "请在 otherRequest 中添加带 :name 参数的语句"
+                        ),
+                    ),
                 ]);
             };
             let mut list = vec![(Named::parse(&sql), "main_params".to_owned())];
@@ -103,8 +115,12 @@ pub(crate) fn job(meta: &Metadata) -> Result<Job, Vec<Problem>> {
         other => {
             let other = other.to_owned();
             Err(vec![
-                Problem::error("HL-5004", "api", text!("a SQL target has no interface `{other}`", "SQL 目标没有接口 `{other}`"))
-                    .hint(text!("use `batchexecute` or `execute`", "可用 `batchexecute` 或 `execute`")),
+                Problem::error(
+                    "HL-5004",
+                    "api",
+                    text!("a SQL target has no interface `{other}`", "SQL 目标没有接口 `{other}`"),
+                )
+                .hint(text!("use `batchexecute` or `execute`", "可用 `batchexecute` 或 `execute`")),
             ])
         }
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use heliu_model::call::Exchange;
 use heliu_model::ports::{
-    Clock, Fence, Found, Prepared, Render, Replay, RowBody, RowResult, Target, TargetSession, TargetShape, WriteRow,
+    Clock, Fence, Found, Prepared, Render, Replay, RowBody, RowResult, Target, TargetSession, TargetShape,
+    WriteRow,
 };
 use heliu_model::{Call, CallKind, ConnectorSpec, Failure, Problem, Text, text};
 use heliu_transform::{Map, Metadata, Value};
@@ -42,9 +43,9 @@ fn options(spec: &ConnectorSpec) -> Result<Opts, Failure> {
     };
     let mut builder = match spec.setting("dsn") {
         // The words of a parse error may hold the password.
-        Some(dsn) => OptsBuilder::from_opts(
-            Opts::from_url(&dsn).map_err(|_| bad("`dsn` cannot be read".into()))?,
-        ),
+        Some(dsn) => {
+            OptsBuilder::from_opts(Opts::from_url(&dsn).map_err(|_| bad("`dsn` cannot be read".into()))?)
+        }
         None => {
             let host = spec.setting("host").ok_or_else(|| bad("neither `dsn` nor `host` is given".into()))?;
             let port = match spec.setting("port") {
@@ -86,7 +87,8 @@ fn options(spec: &ConnectorSpec) -> Result<Opts, Failure> {
 /// `+08:00` for zones without clock changes; others keep the server's.
 fn fixed_offset(zone: chrono_tz::Tz) -> Option<String> {
     use chrono::{Offset, TimeZone};
-    let at = |m| zone.with_ymd_and_hms(2024, m, 15, 0, 0, 0).single().map(|t| t.offset().fix().local_minus_utc());
+    let at =
+        |m| zone.with_ymd_and_hms(2024, m, 15, 0, 0, 0).single().map(|t| t.offset().fix().local_minus_utc());
     let (winter, summer) = (at(1)?, at(7)?);
     (winter == summer).then(|| {
         let sign = if winter < 0 { '-' } else { '+' };
@@ -117,7 +119,8 @@ pub(super) async fn test(spec: &ConnectorSpec) -> Result<Text, Failure> {
     let place = place(spec);
     let pool = pool(spec)?;
     let mut conn = connect(&pool, &place).await?;
-    let version: Option<String> = conn.query_first("SELECT version()").await.map_err(|e| failure(&e, &place, false))?;
+    let version: Option<String> =
+        conn.query_first("SELECT version()").await.map_err(|e| failure(&e, &place, false))?;
     let version = version.unwrap_or_default();
     drop(conn);
     let _ = pool.disconnect().await;
@@ -178,8 +181,14 @@ impl MysqlTarget {
                 (Render::Columns, rows_of(meta, batch, fields.len()), writers, replay)
             }
             Job::Execute(list) => {
-                let plain = list.iter().any(|(n, _)| n.uses_last_id()) || list.first().is_none_or(|(n, _)| !repeatable(n));
-                (Render::Object, 100.min(batch.max(1)), 1, if plain { Replay::Never } else { Replay::Idempotent })
+                let plain = list.iter().any(|(n, _)| n.uses_last_id())
+                    || list.first().is_none_or(|(n, _)| !repeatable(n));
+                (
+                    Render::Object,
+                    100.min(batch.max(1)),
+                    1,
+                    if plain { Replay::Never } else { Replay::Idempotent },
+                )
             }
         };
         Ok(MysqlTarget {
@@ -199,7 +208,9 @@ impl MysqlTarget {
 /// A single statement that gives the same table when it is repeated.
 fn repeatable(n: &Named) -> bool {
     let low = n.sql.trim_start().to_ascii_lowercase();
-    low.starts_with("replace") || low.starts_with("delete") || low.contains("on duplicate key update")
+    low.starts_with("replace")
+        || low.starts_with("delete")
+        || low.contains("on duplicate key update")
         || low.starts_with("insert ignore")
 }
 
@@ -330,7 +341,10 @@ impl Target for MysqlTarget {
             if again.flatten() != Some(1) {
                 return Err(Failure::transient(
                     "HL-5027",
-                    text!("another writer of this plan still holds its lock at the database", "该方案的另一个写入者仍持有数据库锁"),
+                    text!(
+                        "another writer of this plan still holds its lock at the database",
+                        "该方案的另一个写入者仍持有数据库锁"
+                    ),
                 )
                 .at(&inner.place));
             }
@@ -359,8 +373,15 @@ impl Target for MysqlTarget {
         let at = "target.metadata.otherRequest.main_sql";
         if table.columns.is_empty() {
             return Ok(vec![
-                Problem::error("HL-5024", at, text!("the table `{name}` does not exist", "表 `{name}` 不存在"))
-                    .hint(text!("make the table first; heliu never makes tables", "请先创建该表;heliu 不会自动建表")),
+                Problem::error(
+                    "HL-5024",
+                    at,
+                    text!("the table `{name}` does not exist", "表 `{name}` 不存在"),
+                )
+                .hint(text!(
+                    "make the table first; heliu never makes tables",
+                    "请先创建该表;heliu 不会自动建表"
+                )),
             ]);
         }
         let mut out = Vec::new();
@@ -369,22 +390,43 @@ impl Target for MysqlTarget {
             if !known.iter().any(|k| k.eq_ignore_ascii_case(c)) {
                 let near = heliu_transform::nearest(c, known.iter().copied()).unwrap_or("");
                 out.push(
-                    Problem::error("HL-5024", at, text!("`{name}` has no column `{c}`", "表 `{name}` 没有列 `{c}`"))
-                        .hint(if near.is_empty() { Text::default() } else { text!("did you mean `{near}`?", "是否为 `{near}`?") }),
+                    Problem::error(
+                        "HL-5024",
+                        at,
+                        text!("`{name}` has no column `{c}`", "表 `{name}` 没有列 `{c}`"),
+                    )
+                    .hint(if near.is_empty() {
+                        Text::default()
+                    } else {
+                        text!("did you mean `{near}`?", "是否为 `{near}`?")
+                    }),
                 );
             }
         }
         if inner.key_positions(table).is_none() {
             out.push(
-                Problem::warning("HL-5028", at, text!("no unique index of `{name}` is covered by the statement", "语句没有覆盖表 `{name}` 的任何唯一索引"))
-                    .hint(text!("without a key a repeated write doubles rows; add a primary key", "没有主键时重复写入会产生重复行;请添加主键")),
+                Problem::warning(
+                    "HL-5028",
+                    at,
+                    text!(
+                        "no unique index of `{name}` is covered by the statement",
+                        "语句没有覆盖表 `{name}` 的任何唯一索引"
+                    ),
+                )
+                .hint(text!(
+                    "without a key a repeated write doubles rows; add a primary key",
+                    "没有主键时重复写入会产生重复行;请添加主键"
+                )),
             );
         }
         if table.unique.len() > 1 && b.verb != Verb::Insert {
             out.push(Problem::warning(
                 "HL-5028",
                 at,
-                text!("`{name}` has several unique indexes: a row may replace another one by either", "表 `{name}` 有多个唯一索引:一行可能按任意一个替换其他行"),
+                text!(
+                    "`{name}` has several unique indexes: a row may replace another one by either",
+                    "表 `{name}` 有多个唯一索引:一行可能按任意一个替换其他行"
+                ),
             ));
         }
         Ok(out)
@@ -406,7 +448,9 @@ pub(super) fn preview(
                 let values: Vec<String> = chunk
                     .iter()
                     .map(|r| match &r.body {
-                        RowBody::Columns(v) => format!("({})", v.iter().map(plain).collect::<Vec<_>>().join(", ")),
+                        RowBody::Columns(v) => {
+                            format!("({})", v.iter().map(plain).collect::<Vec<_>>().join(", "))
+                        }
                         _ => String::new(),
                     })
                     .collect();
@@ -438,7 +482,8 @@ pub(super) fn preview(
 /// At most 64 characters; plan names may be longer, or hold anything.
 fn lock_name(fence: &Fence) -> String {
     let digest = blake3::hash(fence.plan.as_bytes()).to_hex();
-    let name: String = fence.plan.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(24).collect();
+    let name: String =
+        fence.plan.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(24).collect();
     format!("heliu:{name}:{}#{}", digest.get(..12).unwrap_or(""), fence.shard)
 }
 
@@ -487,7 +532,10 @@ impl Session {
                         i,
                         Failure::data(
                             "HL-5029",
-                            text!("`{field}` is empty, and its column takes neither text nor NULL", "`{field}` 为空,而对应列既不是文本也不允许 NULL"),
+                            text!(
+                                "`{field}` is empty, and its column takes neither text nor NULL",
+                                "`{field}` 为空,而对应列既不是文本也不允许 NULL"
+                            ),
                         ),
                     ));
                 }
@@ -496,7 +544,12 @@ impl Session {
         (good, bad)
     }
 
-    async fn batch(&mut self, b: &Batch, rows: &[WriteRow], call: &mut Call) -> Result<Vec<RowResult>, Failure> {
+    async fn batch(
+        &mut self,
+        b: &Batch,
+        rows: &[WriteRow],
+        call: &mut Call,
+    ) -> Result<Vec<RowResult>, Failure> {
         let (values, bad) = self.values(rows);
         let columns = self.inner.fields.len();
         if !values.is_empty()
@@ -522,7 +575,13 @@ impl Session {
     }
 
     /// All rows in one transaction: statements of a few fixed sizes, so that few are prepared.
-    async fn send(&mut self, b: &Batch, values: Vec<Vec<Sql>>, columns: usize, call: &mut Call) -> Result<(), Failure> {
+    async fn send(
+        &mut self,
+        b: &Batch,
+        values: Vec<Vec<Sql>>,
+        columns: usize,
+        call: &mut Call,
+    ) -> Result<(), Failure> {
         let place = self.inner.place.clone();
         let rows = values.len();
         let step = PREPARED_ROWS.min(super::MAX_PLACEHOLDERS / columns.max(1)).max(1);
@@ -604,7 +663,8 @@ fn shown(b: &Batch, rows: usize) -> String {
 }
 
 fn closed(place: &str) -> Failure {
-    Failure::transient("HL-5020", text!("the connection to the database was lost", "与数据库的连接中断")).at(place)
+    Failure::transient("HL-5020", text!("the connection to the database was lost", "与数据库的连接中断"))
+        .at(place)
 }
 
 /// One record's statements in one transaction.
@@ -693,8 +753,13 @@ impl Session {
         let (Some(key), Job::Batch(b)) = (inner.key_positions(table), &inner.job) else {
             return Ok(vec![Found::Unknown; rows.len()]);
         };
-        let table = b.table.iter().map(|p| format!("`{}`", p.replace('`', "``"))).collect::<Vec<_>>().join(".");
-        let by = key.iter().map(|(c, _)| format!("`{}` = ?", c.replace('`', "``"))).collect::<Vec<_>>().join(" AND ");
+        let table =
+            b.table.iter().map(|p| format!("`{}`", p.replace('`', "``"))).collect::<Vec<_>>().join(".");
+        let by = key
+            .iter()
+            .map(|(c, _)| format!("`{}` = ?", c.replace('`', "``")))
+            .collect::<Vec<_>>()
+            .join(" AND ");
         let sql = format!("SELECT 1 FROM {table} WHERE {by} LIMIT 1");
         call.request_body = sql.clone().into();
         let mut out = Vec::with_capacity(rows.len());
@@ -703,7 +768,8 @@ impl Session {
                 out.push(Found::Unknown);
                 continue;
             };
-            let wanted: Vec<Value> = key.iter().map(|(_, i)| values.get(*i).cloned().unwrap_or(Value::Null)).collect();
+            let wanted: Vec<Value> =
+                key.iter().map(|(_, i)| values.get(*i).cloned().unwrap_or(Value::Null)).collect();
             if wanted.iter().any(Value::is_null) {
                 out.push(Found::Unknown);
                 continue;

@@ -19,16 +19,27 @@ pub(super) fn failure(e: &Error, place: &str, sent: bool) -> Failure {
         Error::Driver(d) => {
             let why = d.to_string();
             if matches!(d, mysql_async::DriverError::PacketTooLarge) || why.contains("too large") {
-                let mut f = Failure::data("HL-5025", text!("the statement is larger than max_allowed_packet", "语句超过 max_allowed_packet"));
+                let mut f = Failure::data(
+                    "HL-5025",
+                    text!("the statement is larger than max_allowed_packet", "语句超过 max_allowed_packet"),
+                );
                 f.split = true;
                 return f.at(place);
             }
-            let f = Failure::transient("HL-5020", text!("the database connection failed: {why}", "数据库连接失败:{why}")).at(place);
+            let f = Failure::transient(
+                "HL-5020",
+                text!("the database connection failed: {why}", "数据库连接失败:{why}"),
+            )
+            .at(place);
             if sent { f.in_doubt() } else { f.hint(reachable()) }
         }
         other => {
             let why = other.to_string();
-            Failure::config("HL-5021", text!("the database connector is wrong: {why}", "数据库连接器配置有误:{why}")).at(place)
+            Failure::config(
+                "HL-5021",
+                text!("the database connector is wrong: {why}", "数据库连接器配置有误:{why}"),
+            )
+            .at(place)
         }
     }
 }
@@ -53,16 +64,14 @@ pub(super) fn server(code: u16, message: &str) -> Failure {
             f.split = true;
             f
         }
-        1062 | 1048 | 1264 | 1265 | 1292 | 1366 | 1367 | 1406 | 1451 | 1452 | 1364 | 1411 | 1690 | 1525 | 3819 | 4025
-        | 1216 | 1217 | 1416 | 1441 | 1586 | 1644 | 3140 | 4078 | 1300 => Failure::data("HL-5023", words),
-        1146 | 1051 => Failure::config("HL-5024", words).hint(text!(
-            "make the table first; heliu never makes tables",
-            "请先创建该表;heliu 不会自动建表"
-        )),
-        1054 | 1136 | 1142 | 1064 | 1149 | 1305 => Failure::config("HL-5024", words).hint(text!(
-            "correct `main_sql` or the table",
-            "请修正 `main_sql` 或表结构"
-        )),
+        1062 | 1048 | 1264 | 1265 | 1292 | 1366 | 1367 | 1406 | 1451 | 1452 | 1364 | 1411 | 1690 | 1525
+        | 3819 | 4025 | 1216 | 1217 | 1416 | 1441 | 1586 | 1644 | 3140 | 4078 | 1300 => {
+            Failure::data("HL-5023", words)
+        }
+        1146 | 1051 => Failure::config("HL-5024", words)
+            .hint(text!("make the table first; heliu never makes tables", "请先创建该表;heliu 不会自动建表")),
+        1054 | 1136 | 1142 | 1064 | 1149 | 1305 => Failure::config("HL-5024", words)
+            .hint(text!("correct `main_sql` or the table", "请修正 `main_sql` 或表结构")),
         1044 | 1045 | 1698 | 1227 | 1130 => Failure::config("HL-5026", words).hint(text!(
             "check user, password and grants of the connector",
             "请检查连接器的用户名、密码与授权"

@@ -48,23 +48,34 @@ pub(super) fn check(meta: &Metadata) -> Vec<Problem> {
     if !meta.api.eq_ignore_ascii_case("select") {
         let api = meta.api.clone();
         return vec![
-            Problem::error("HL-5004", "api", text!("a SQL source has no interface `{api}`", "SQL 来源没有接口 `{api}`"))
-                .hint(text!("use `select`", "请使用 `select`")),
+            Problem::error(
+                "HL-5004",
+                "api",
+                text!("a SQL source has no interface `{api}`", "SQL 来源没有接口 `{api}`"),
+            )
+            .hint(text!("use `select`", "请使用 `select`")),
         ];
     }
     let Some(sql) = statement(meta) else {
-        return vec![
-            Problem::error("HL-5001", at, text!("`main_sql` is missing", "缺少 `main_sql`")).hint(text!(
+        return vec![Problem::error("HL-5001", at, text!("`main_sql` is missing", "缺少 `main_sql`")).hint(
+            text!(
                 "add the SELECT, such as: SELECT * FROM your_table ORDER BY id LIMIT :limit OFFSET :offset",
                 "请添加 SELECT,例如:SELECT * FROM 你的表 ORDER BY id LIMIT :limit OFFSET :offset"
-            )),
-        ];
+            ),
+        )];
     };
     let low = sql.to_ascii_lowercase();
     if paged(&low) && !low.contains("order by") {
         return vec![
-            Problem::warning("HL-5030", at, text!("rows are read in pages without ORDER BY", "分页读取但没有 ORDER BY"))
-                .hint(text!("the database may give a row twice or not at all; add ORDER BY a unique column", "数据库可能重复或遗漏某些行;请按唯一列添加 ORDER BY")),
+            Problem::warning(
+                "HL-5030",
+                at,
+                text!("rows are read in pages without ORDER BY", "分页读取但没有 ORDER BY"),
+            )
+            .hint(text!(
+                "the database may give a row twice or not at all; add ORDER BY a unique column",
+                "数据库可能重复或遗漏某些行;请按唯一列添加 ORDER BY"
+            )),
         ];
     }
     Vec::new()
@@ -112,9 +123,15 @@ impl SelectSource {
             .request
             .render(&ctx, None)
             .map_err(|e| Failure::config(&e.code, e.message).at(format!("source.metadata.{}", e.path)))?;
-        let main = params_of(&rendered.request, "main_params").into_iter().next().cloned().unwrap_or_default();
-        let find = |map: &Map, name: &str| map.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone());
-        let sql = find(&rendered.other, "main_sql").or_else(|| find(&main, "main_sql")).map(|v| v.in_text()).unwrap_or_default();
+        let main =
+            params_of(&rendered.request, "main_params").into_iter().next().cloned().unwrap_or_default();
+        let find = |map: &Map, name: &str| {
+            map.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone())
+        };
+        let sql = find(&rendered.other, "main_sql")
+            .or_else(|| find(&main, "main_sql"))
+            .map(|v| v.in_text())
+            .unwrap_or_default();
         let named = Named::parse(&sql);
         let values = named
             .names
@@ -151,7 +168,9 @@ impl SelectSource {
                 let (path, sql) = (path.clone(), sql.to_owned());
                 sqlite::blocking(move || {
                     let place = path.display().to_string();
-                    let err = |e: rusqlite::Error| Failure::config("HL-5024", heliu_model::Text::same(e.to_string())).at(&place);
+                    let err = |e: rusqlite::Error| {
+                        Failure::config("HL-5024", heliu_model::Text::same(e.to_string())).at(&place)
+                    };
                     let db = sqlite::open(&path)?;
                     let mut q = db.prepare(&sql).map_err(err)?;
                     let names: Vec<String> = q.column_names().iter().map(|n| (*n).to_owned()).collect();

@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use heliu_model::call::Exchange;
 use heliu_model::ports::{
-    Clock, Fence, Found, Prepared, Render, Replay, RowBody, RowResult, Target, TargetSession, TargetShape, WriteRow,
+    Clock, Fence, Found, Prepared, Render, Replay, RowBody, RowResult, Target, TargetSession, TargetShape,
+    WriteRow,
 };
 use heliu_model::{Call, CallKind, Class, ConnectorSpec, Failure, Problem, Text, text};
 use heliu_transform::{Metadata, Value};
@@ -26,7 +27,10 @@ pub(super) fn path(spec: &ConnectorSpec) -> Result<PathBuf, Failure> {
         Some(p) => Ok(spec.project.join(p)),
         None => Err(Failure::config("HL-5021", text!("`path` is missing", "缺少 `path`"))
             .at(format!("connectors/{}", spec.name))
-            .hint(text!("give the database file, such as `path = \"bi.db\"`", "请填写数据库文件,例如 `path = \"bi.db\"`"))),
+            .hint(text!(
+                "give the database file, such as `path = \"bi.db\"`",
+                "请填写数据库文件,例如 `path = \"bi.db\"`"
+            ))),
     }
 }
 
@@ -45,9 +49,11 @@ fn failure(e: &rusqlite::Error, place: &str) -> Failure {
         Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => Failure::transient("HL-5022", words)
             .hint(text!("make room on the disk, then run again", "请清理磁盘空间后重新运行")),
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            Failure::config("HL-5026", words).hint(text!("check the path and its permissions", "请检查路径与权限"))
+            Failure::config("HL-5026", words)
+                .hint(text!("check the path and its permissions", "请检查路径与权限"))
         }
-        _ => Failure::config("HL-5024", words).hint(text!("correct `main_sql` or the table", "请修正 `main_sql` 或表结构")),
+        _ => Failure::config("HL-5024", words)
+            .hint(text!("correct `main_sql` or the table", "请修正 `main_sql` 或表结构")),
     };
     f.at(place)
 }
@@ -81,7 +87,10 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Failure> {
     match tokio::task::spawn_blocking(work).await {
         Ok(r) => r,
-        Err(e) => Err(Failure::internal("HL-5090", text!("a database task ended abnormally: {e}", "数据库任务异常结束:{e}"))),
+        Err(e) => Err(Failure::internal(
+            "HL-5090",
+            text!("a database task ended abnormally: {e}", "数据库任务异常结束:{e}"),
+        )),
     }
 }
 
@@ -235,18 +244,36 @@ impl Target for SqliteTarget {
             let table = table_of(&open(&inner.path)?, b, &inner.place)?;
             if table.columns.is_empty() {
                 return Ok(vec![
-                    Problem::error("HL-5024", at, text!("the table `{name}` does not exist", "表 `{name}` 不存在"))
-                        .hint(text!("make the table first; heliu never makes tables", "请先创建该表;heliu 不会自动建表")),
+                    Problem::error(
+                        "HL-5024",
+                        at,
+                        text!("the table `{name}` does not exist", "表 `{name}` 不存在"),
+                    )
+                    .hint(text!(
+                        "make the table first; heliu never makes tables",
+                        "请先创建该表;heliu 不会自动建表"
+                    )),
                 ]);
             }
             let mut out = Vec::new();
             for c in b.columns.iter().flatten() {
                 if !table.columns.iter().any(|k| k.0.eq_ignore_ascii_case(c)) {
-                    out.push(Problem::error("HL-5024", at, text!("`{name}` has no column `{c}`", "表 `{name}` 没有列 `{c}`")));
+                    out.push(Problem::error(
+                        "HL-5024",
+                        at,
+                        text!("`{name}` has no column `{c}`", "表 `{name}` 没有列 `{c}`"),
+                    ));
                 }
             }
             if table.unique.is_empty() {
-                out.push(Problem::warning("HL-5028", at, text!("`{name}` has no unique index: a repeated write doubles rows", "表 `{name}` 没有唯一索引:重复写入会产生重复行")));
+                out.push(Problem::warning(
+                    "HL-5028",
+                    at,
+                    text!(
+                        "`{name}` has no unique index: a repeated write doubles rows",
+                        "表 `{name}` 没有唯一索引:重复写入会产生重复行"
+                    ),
+                ));
             }
             Ok(out)
         })
@@ -311,7 +338,8 @@ fn execute(
                     }
                 })
                 .collect();
-            affected += tx.prepare_cached(&n.sql).map_err(err)?.execute(params_from_iter(values)).map_err(err)?;
+            affected +=
+                tx.prepare_cached(&n.sql).map_err(err)?.execute(params_from_iter(values)).map_err(err)?;
             last_id = last_id.or(Some(tx.last_insert_rowid()));
         }
     }
@@ -373,7 +401,9 @@ impl TargetSession for Session {
                         return Ok(Found::Unknown);
                     }
                     let found = db.prepare_cached(&sql).and_then(|mut q| q.exists(params_from_iter(k)));
-                    found.map(|f| if f { Found::Present } else { Found::Absent }).map_err(|e| failure(&e, &inner.place))
+                    found
+                        .map(|f| if f { Found::Present } else { Found::Absent })
+                        .map_err(|e| failure(&e, &inner.place))
                 })
                 .collect()
         })
@@ -419,7 +449,10 @@ impl Session {
                         }
                         Some(field) => results.push(RowResult::Failed(Failure::data(
                             "HL-5029",
-                            text!("`{field}` is empty, and its column takes neither text nor NULL", "`{field}` 为空,而对应列既不是文本也不允许 NULL"),
+                            text!(
+                                "`{field}` is empty, and its column takes neither text nor NULL",
+                                "`{field}` 为空,而对应列既不是文本也不允许 NULL"
+                            ),
                         ))),
                     }
                 }

@@ -80,7 +80,10 @@ fn tokens(sql: &str) -> Vec<(Token<'_>, usize, usize)> {
             }
             c if c.is_ascii_whitespace() => i += 1,
             c if c.is_ascii_alphanumeric() || c == b'_' || c == b'$' || c >= 0x80 => {
-                while b.get(i).is_some_and(|d| d.is_ascii_alphanumeric() || matches!(d, b'_' | b'$') || *d >= 0x80) {
+                while b
+                    .get(i)
+                    .is_some_and(|d| d.is_ascii_alphanumeric() || matches!(d, b'_' | b'$') || *d >= 0x80)
+                {
                     i += 1;
                 }
                 out.push((Token::Word(sql.get(start..i).unwrap_or("")), start, i));
@@ -180,7 +183,8 @@ impl Batch {
         }
         let tail = sql.get(tail_at..).unwrap_or("").trim().to_owned();
         let lower = tail.to_ascii_lowercase();
-        if lower.starts_with("on duplicate") || (lower.starts_with("on conflict") && lower.contains("update")) {
+        if lower.starts_with("on duplicate") || (lower.starts_with("on conflict") && lower.contains("update"))
+        {
             verb = Verb::Upsert;
         } else if lower.starts_with("on conflict") {
             verb = Verb::InsertIgnore;
@@ -301,9 +305,13 @@ mod tests {
             b.for_sqlite().tail,
             "ON CONFLICT DO UPDATE SET a=excluded.`a`, `values`=excluded.`values`"
         );
-        let v = Batch::parse("REPLACE INTO db.`shop`(shop_id,shop_name) VALUES").unwrap_or_else(|e| panic!("{e}"));
+        let v = Batch::parse("REPLACE INTO db.`shop`(shop_id,shop_name) VALUES")
+            .unwrap_or_else(|e| panic!("{e}"));
         assert_eq!((v.verb, v.table.as_slice()), (Verb::Replace, &["db".to_owned(), "shop".to_owned()][..]));
-        assert_eq!(Batch::parse("insert ignore into t values (1,2)").map(|b| (b.verb, b.tail)), Ok((Verb::InsertIgnore, String::new())));
+        assert_eq!(
+            Batch::parse("insert ignore into t values (1,2)").map(|b| (b.verb, b.tail)),
+            Ok((Verb::InsertIgnore, String::new()))
+        );
         for bad in ["", "SELECT 1", "INSERT t", "REPLACE INTO t(a,b)", "UPDATE t SET a=1"] {
             assert!(Batch::parse(bad).is_err(), "{bad}");
         }

@@ -2,6 +2,7 @@
 
 mod documents;
 mod grouping;
+mod oracle;
 mod parsers;
 mod properties;
 mod records;

@@ -1,0 +1,40 @@
+# Two commands do everything on a fresh machine that has Rust: `make demo` and `make test`.
+
+.PHONY: demo test setup fmt clippy deny docs unit bench build help
+
+help:
+	@echo "make demo   build heliu and run the whole thing here: sandbox, plans, SQLite, the certificate"
+	@echo "make test   install what the tests need, then run every check"
+	@echo "make bench  measure end to end against a bare loader; keeps the table in bench/results/"
+	@echo "make build  the release binary, target/release/heliu"
+
+build:
+	cargo build --release --package heliu-app
+
+demo:
+	cargo build --package heliu-app
+	target/debug/heliu demo target/demo
+
+test: setup fmt clippy deny docs unit
+
+setup:
+	scripts/setup
+
+fmt:
+	cargo fmt --all --check
+
+clippy:
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+deny:
+	cargo deny --log-level error check bans licenses sources
+
+docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+
+unit:
+	cargo test --workspace --locked
+
+bench:
+	cargo build --release --package heliu-app --package heliu-bench
+	target/release/heliu-bench --records 100000,1000000 --rounds 3 --budget --out bench/results

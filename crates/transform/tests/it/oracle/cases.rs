@@ -1,0 +1,546 @@
+//! Draws expressions from the patterns: the text for us with references, the same for the server with literals.
+
+use super::catalogue::{Kind, PATTERNS, Pattern};
+
+/// A small generator of numbers (SplitMix64): the same seed gives the same cases for ever.
+#[derive(Debug)]
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Dice {
+        Dice(seed)
+    }
+
+    pub fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % n as u64) as usize
+    }
+
+    fn of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())]
+    }
+
+    /// True once in `n`.
+    fn once_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+}
+
+/// One comparison.
+#[derive(Debug)]
+pub struct Case {
+    pub group: &'static str,
+    /// For us, without the prefix.
+    pub ours: String,
+    /// For the server, without SELECT.
+    pub theirs: String,
+    /// The record that the references read, as JSON.
+    pub record: String,
+}
+
+/// Draws a case from one pattern.
+pub fn draw(dice: &mut Dice, pattern: &Pattern, depth: usize) -> Case {
+    let mut case = Writing { dice, fields: Vec::new(), rows: None };
+    let (ours, theirs) = case.fill(pattern.2, depth);
+    let mut members: Vec<String> =
+        case.fields.iter().enumerate().map(|(i, v)| format!("\"v{i}\":{v}")).collect();
+    if let Some(rows) = &case.rows {
+        members.push(format!("\"rows\":[{}]", rows.json));
+    }
+    Case { group: pattern.0, ours, theirs, record: format!("{{{}}}", members.join(",")) }
+}
+
+struct Rows {
+    json: String,
+    table: String,
+}
+
+struct Writing<'a> {
+    dice: &'a mut Dice,
+    fields: Vec<String>,
+    rows: Option<Rows>,
+}
+
+const TEXTS: &[&str] = &[
+    "abc",
+    "ABC",
+    "Abc-12",
+    "SO-2024-0001",
+    "旗舰店",
+    "张三",
+    "张三丰-北京",
+    "仔细包装,轻放",
+    "a,b,c",
+    " lead",
+    "trail  ",
+    " both ",
+    "",
+    "0",
+    "00123",
+    "12abc",
+    "-7.50",
+    "1e3",
+    "it's",
+    "say \"hi\"",
+    "back\\slash",
+    "100%",
+    "a_b",
+    "line\nbreak",
+    "tab\there",
+    "emoji😀ok",
+    "🎉",
+    "，。！",
+    "ÄÖü",
+    "ＡＢＣ",
+    "true",
+    "false",
+    "x-y-z-x",
+    "aaa",
+    "AbAbab",
+    "13800138000",
+    "2024-02-29",
+    "深圳市南山区科技园1号楼A座",
+    "中文ABC中文",
+    "a.b.c",
+    "foo bar  baz",
+    "[1,2]",
+    "null",
+    "ñandú",
+    "北京-上海-广州",
+    "A1001-红色-XL",
+    "k-55 m-7",
+];
+
+const SHORT: &[&str] = &[
+    "a", "A", "b", "-", "x", "张", "三", "店", "", " ", ",", "0", "1", "ab", "张三", "B", "12", "中文", "😀",
+    "_",
+];
+
+const NUMBERS: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "2",
+    "7",
+    "10",
+    "100",
+    "0.5",
+    "-0.5",
+    "0.1",
+    "0.2",
+    "1.005",
+    "2.675",
+    "99.995",
+    "100.50",
+    "1234567.891",
+    "-1234.5678",
+    "3.14159",
+    "0.000001",
+    "12345678901234567890.123456789",
+    "9007199254740993",
+    "1362188104995221504",
+    "-0.004",
+    "33.333333",
+    "1e2",
+    "2.50",
+    "0.00",
+    "1000000",
+    "17",
+    "365",
+    "-3.5",
+    "4.5",
+    "0.045",
+    "19.999",
+    "9999999999999.99",
+];
+
+const DATES: &[&str] = &[
+    "2024-02-29",
+    "2023-02-28",
+    "2024-01-31",
+    "2024-03-31",
+    "2024-12-31",
+    "2025-01-01",
+    "2000-02-29",
+    "1999-12-31",
+    "2024-04-30",
+    "2023-12-31",
+    "2026-01-04",
+    "2024-03-14",
+    "2022-01-01",
+    "2021-10-31",
+];
+
+const CLOCKS: &[&str] = &["00:00:00", "23:59:59", "12:00:00", "12:30:05", "00:00:01", "08:15:30", "17:00:00"];
+
+const TIMES: &[&str] =
+    &["12:34:56", "00:00:00", "23:59:59", "-01:30:00", "100:00:00", "8:05:09", "12:00:01.5"];
+
+const FORMATS: &[&str] = &[
+    "%Y-%m-%d",
+    "%Y-%m-%d %H:%i:%s",
+    "%Y%m%d%H%i%S",
+    "%y/%c/%e",
+    "%W %M %D %Y",
+    "%a %b %d",
+    "%j %U %u",
+    "%V %v",
+    "%X %x",
+    "%h:%i:%s %p",
+    "%k|%l|%I",
+    "%r",
+    "%T.%f",
+    "%w",
+    "%Y年%m月%d日",
+    "%H时%i分",
+    "%%Y",
+    "%q%Z",
+    "%d%",
+    "",
+];
+
+const REGEXES: &[&str] = &[
+    "^a",
+    "[0-9]+",
+    "b|c",
+    "张.",
+    "^$",
+    "[[:digit:]]{2,}",
+    "(ab)+",
+    "\\\\d+",
+    "o$",
+    "[a-c]-",
+    "店$",
+    "x.*x",
+    "\\\\s",
+    "[^a-z]",
+    "^.{3}$",
+    "[一-龥]+",
+];
+
+const LIKES: &[&str] = &[
+    "a%", "%c", "%张%", "_b%", "%-%", "abc", "%", "", "100\\\\%", "a\\\\_b", "___", "%店", "A%C", "%😀%",
+    "% ",
+];
+
+const JSONS: &[&str] = &[
+    r#"{"a":1,"b":"x","list":[1,2,3],"o":{"k":"v","n":null}}"#,
+    r#"{"a": 1.50, "b": "张三", "list": ["p", "q"], "o": {}}"#,
+    r#"{"a":"1","t":true,"list":[{"id":1},{"id":2}],"o":{"k":{"z":[0]}}}"#,
+    r#"[1, "two", null, {"a":3}]"#,
+    r#""text""#,
+    "42",
+    "null",
+    "{}",
+    "[]",
+];
+
+const PATHS: &[&str] = &[
+    "$.a",
+    "$.b",
+    "$.list",
+    "$.list[0]",
+    "$.list[1]",
+    "$.list[*]",
+    "$.list[*].id",
+    "$.o",
+    "$.o.k",
+    "$.o.n",
+    "$.none",
+    "$",
+    "$[0]",
+    "$[3].a",
+    "$.t",
+    "$.\"a\"",
+    "$.list[9]",
+    "$.*",
+];
+
+/// A literal for both sides.
+fn same(s: String) -> (String, String) {
+    (s.clone(), s)
+}
+
+fn quoted(s: &str) -> String {
+    format!("'{}'", s.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+impl Writing<'_> {
+    /// Replaces the marks of a pattern.
+    fn fill(&mut self, pattern: &str, depth: usize) -> (String, String) {
+        let (mut ours, mut theirs) = (String::new(), String::new());
+        let mut chars = pattern.chars().peekable();
+        while let Some(c) = chars.next() {
+            match (c, chars.peek().copied()) {
+                ('$', Some(k)) if k.is_ascii_alphabetic() => {
+                    chars.next();
+                    let (a, b) = self.operand(k, depth);
+                    ours.push_str(&a);
+                    theirs.push_str(&b);
+                }
+                _ => {
+                    ours.push(c);
+                    theirs.push(c);
+                }
+            }
+        }
+        (ours, theirs)
+    }
+
+    /// An operand: a literal, a reference, or a nested expression.
+    fn operand(&mut self, kind: Kind, depth: usize) -> (String, String) {
+        let nestable = matches!(kind, 't' | 's' | 'i' | 'd' | 'x' | 'b' | 'D' | 'M' | 'H' | 'v' | 'j');
+        if depth > 0 && nestable && self.dice.once_in(2) || (kind == 'b' && depth > 0) {
+            return self.nested(kind, depth - 1);
+        }
+        if nestable && kind != 'j' && kind != 'b' && self.dice.once_in(24) {
+            return same("NULL".into());
+        }
+        match kind {
+            't' | 'O' => {
+                let s = self.dice.of(TEXTS);
+                self.text(s)
+            }
+            's' => {
+                let s = self.dice.of(SHORT);
+                self.text(s)
+            }
+            'n' => {
+                let n = self.dice.below(14) as i64 - 3;
+                self.number(&n.to_string())
+            }
+            'm' => same((1 + self.dice.below(12)).to_string()),
+            'w' => same(self.dice.below(8).to_string()),
+            'i' => {
+                let n = match self.dice.below(4) {
+                    0 => self.dice.below(10) as i64,
+                    1 => self.dice.below(100_000) as i64 - 50_000,
+                    2 => self.dice.below(1000) as i64,
+                    _ => self.dice.below(4_000_000_000) as i64,
+                };
+                self.number(&n.to_string())
+            }
+            'd' => {
+                let d = match self.dice.below(3) {
+                    0 => self.dice.of(NUMBERS).replace("1e2", "1.10"),
+                    1 => format!("{}.{:02}", self.dice.below(100_000), self.dice.below(100)),
+                    _ => format!("-{}.{:04}", self.dice.below(1000), self.dice.below(10_000)),
+                };
+                self.number(&d)
+            }
+            'N' => {
+                let n = 1 + self.dice.below(97);
+                if self.dice.once_in(3) {
+                    same(format!("{n}.{}", 1 + self.dice.below(9)))
+                } else {
+                    self.number(&n.to_string())
+                }
+            }
+            'x' => match self.dice.below(5) {
+                0 => self.operand('i', 0),
+                1 => self.operand('n', 0),
+                2 => self.operand('d', 0),
+                3 => {
+                    let d = self.dice.of(NUMBERS);
+                    self.number(d)
+                }
+                _ => {
+                    let d = self.dice.of(NUMBERS);
+                    self.text(d)
+                }
+            },
+            'b' => match self.dice.below(6) {
+                0 => same("TRUE".into()),
+                1 => same("FALSE".into()),
+                2 => same("NULL".into()),
+                3 => same("1 = 1".into()),
+                4 => same("2 < 1".into()),
+                _ => same("0".into()),
+            },
+            'U' => {
+                let n = match self.dice.below(3) {
+                    0 => format!("{}", 1_600_000_000 + self.dice.below(200_000_000)),
+                    1 => {
+                        format!("{}.{}", 1_600_000_000 + self.dice.below(200_000_000), self.dice.below(1000))
+                    }
+                    _ => format!("{}", self.dice.below(2_000_000_000)),
+                };
+                self.number(&n)
+            }
+            'D' => {
+                let d = self.date();
+                self.dated(&d, "DATE")
+            }
+            'M' => {
+                let m = self.moment();
+                self.dated(&m, "TIMESTAMP")
+            }
+            'H' => {
+                let h = self.dice.of(TIMES);
+                self.dated(h, "TIME")
+            }
+            'v' => {
+                let k = self.dice.of(&['t', 's', 'i', 'd', 'D', 'M', 'x']);
+                self.operand(k, 0)
+            }
+            'j' => {
+                let j = self.dice.of(JSONS);
+                self.text(j)
+            }
+            'p' => same(quoted(self.dice.of(PATHS))),
+            'f' => same(quoted(self.dice.of(FORMATS))),
+            'r' => same(format!("'{}'", self.dice.of(REGEXES))),
+            'L' => same(format!("'{}'", self.dice.of(LIKES))),
+            'A' => self.aggregate(),
+            other => panic!("unknown mark ${other}"),
+        }
+    }
+
+    fn nested(&mut self, kind: Kind, depth: usize) -> (String, String) {
+        let fits = |p: &&Pattern| match kind {
+            't' => matches!(p.1, 't' | 's'),
+            's' => p.1 == 's',
+            'i' => p.1 == 'i',
+            'd' | 'x' => matches!(p.1, 'x' | 'i'),
+            'v' => !matches!(p.1, 'j'),
+            k => p.1 == k,
+        };
+        let fitting: Vec<&Pattern> = PATTERNS.iter().filter(|p| p.0 != "aggregate").filter(fits).collect();
+        let pattern = fitting[self.dice.below(fitting.len())];
+        let (a, b) = self.fill(pattern.2, depth);
+        (format!("({a})"), format!("({b})"))
+    }
+
+    /// Text: as a literal, or inside quotes as a reference.
+    fn text(&mut self, s: &str) -> (String, String) {
+        match self.dice.below(3) {
+            0 => {
+                let at = self.field(serde_json::to_string(s).unwrap());
+                (format!("'{{{{v{at}}}}}'"), quoted(s))
+            }
+            _ => same(quoted(s)),
+        }
+    }
+
+    /// A number: as a literal, a bare reference to a number, or one to text that looks like it.
+    fn number(&mut self, n: &str) -> (String, String) {
+        let plain = !n.contains('e');
+        match self.dice.below(4) {
+            0 if plain => {
+                let at = self.field(n.to_owned());
+                (format!("{{{{v{at}}}}}"), n.to_owned())
+            }
+            1 if plain => {
+                let at = self.field(format!("\"{n}\""));
+                (format!("{{{{v{at}}}}}"), n.to_owned())
+            }
+            2 if self.dice.once_in(8) => {
+                // Missing and blank values are NULL.
+                let at = self.field(self.dice_blank());
+                (format!("{{{{v{at}}}}}"), "NULL".into())
+            }
+            _ => same(n.to_owned()),
+        }
+    }
+
+    fn dice_blank(&self) -> String {
+        if self.fields.len().is_multiple_of(2) { "null".into() } else { "\" \"".into() }
+    }
+
+    fn field(&mut self, json: String) -> usize {
+        self.fields.push(json);
+        self.fields.len() - 1
+    }
+
+    fn date(&mut self) -> String {
+        match self.dice.below(12) {
+            0 => format!(
+                "20{:02}-{:02}-{:02}",
+                self.dice.below(40),
+                1 + self.dice.below(12),
+                1 + self.dice.below(28)
+            ),
+            1 => self
+                .dice
+                .of(&["2023-02-29", "not a date", "2024-13-01", "", "2024/3/5", "20240229", "24-2-9"])
+                .into(),
+            _ => self.dice.of(DATES).into(),
+        }
+    }
+
+    fn moment(&mut self) -> String {
+        let day = self.dice.of(DATES);
+        let clock = self.dice.of(CLOCKS);
+        match self.dice.below(10) {
+            0 => format!("{day} {clock}.{}", self.dice.of(&["5", "123456", "250"])),
+            1 => format!("{day}T{clock}"),
+            2 => day.to_owned(),
+            3 => self
+                .dice
+                .of(&["2024-02-30 10:00:00", "20240229123005", "2024-03-01 25:00:00", "2024-2-3 4:5:6"])
+                .into(),
+            _ => format!("{day} {clock}"),
+        }
+    }
+
+    /// A date, or date and time, or time: as text or typed.
+    fn dated(&mut self, s: &str, function: &str) -> (String, String) {
+        let (a, b) = self.text(s);
+        if self.dice.once_in(3) { (format!("{function}({a})"), format!("{function}({b})")) } else { (a, b) }
+    }
+
+    /// An aggregate over the rows of the case's table.
+    fn aggregate(&mut self) -> (String, String) {
+        if self.rows.is_none() {
+            let count = 1 + self.dice.below(5);
+            let (mut json, mut table) = (Vec::new(), Vec::new());
+            for i in 0..count {
+                let a = self.dice.of(&["1", "2", "3", "10", "0", "-4", "null"]);
+                let b = self.dice.of(&["0.5", "2.25", "100.10", "-3.30", "0.00", "null", "12.34"]);
+                let c = self.dice.of(&["红", "b", "A", "a", "蓝", "B"]);
+                json.push(format!("{{\"a\":{a},\"b\":{b},\"c\":\"{c}\"}}"));
+                let cast = if i == 0 { "AS DECIMAL(20,2)) AS b" } else { "AS DECIMAL(20,2))" };
+                let names = if i == 0 { (" AS a", " AS c") } else { ("", "") };
+                table.push(format!(
+                    "SELECT CAST({a} AS SIGNED){}, CAST({b} {cast}, '{c}'{}",
+                    names.0, names.1
+                ));
+            }
+            self.rows = Some(Rows { json: json.join(","), table: table.join(" UNION ALL ") });
+        }
+        let table = self.rows.as_ref().map_or("", |r| r.table.as_str());
+        let (name, formula) = self.dice.of(&[
+            ("SUM", "@a"),
+            ("SUM", "@b"),
+            ("SUM", "@a * @b"),
+            ("SUM", "@b + 1"),
+            ("SUM", "IF(@c = 'a', @b, 0)"),
+            ("AVG", "@a"),
+            ("AVG", "@b"),
+            ("AVG", "@a * 2"),
+            ("MAX", "@a"),
+            ("MAX", "@b"),
+            ("MIN", "@b"),
+            ("MIN", "@a - @b"),
+            ("COUNT", "@a"),
+            ("COUNT", "@c"),
+            ("COUNT", "DISTINCT @a"),
+            ("COUNT", "DISTINCT @c"),
+            ("SUM", "DISTINCT @a"),
+            ("MAX", "@c"),
+            ("MIN", "@c"),
+            ("GROUP_CONCAT", "@c"),
+            ("GROUP_CONCAT", "@a"),
+        ]);
+        let mut ours = format!("{name}({formula})");
+        let mut theirs = ours.clone();
+        for f in ["a", "b", "c"] {
+            ours = ours.replace(&format!("@{f}"), &format!("{{{{rows.{f}}}}}"));
+            theirs = theirs.replace(&format!("@{f}"), &format!("r.{f}"));
+        }
+        (ours, format!("(SELECT {theirs} FROM ({table}) r)"))
+    }
+}
