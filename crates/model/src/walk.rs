@@ -388,7 +388,7 @@ impl Walk {
         let cmp = crate::record::compare_stamps;
         if !at.is_empty() && seen.min_anchor.as_deref().is_some_and(|m| cmp(m, at) == Less) {
             // Rows from before the anchor: the source does not honour it.
-            return self.to_pages();
+            return self.switch_to_pages();
         }
         match seen.max_anchor.clone() {
             Some(m) if at.is_empty() || cmp(&m, at) == Greater => {
@@ -396,7 +396,7 @@ impl Walk {
                     self.go(Phase::Anchored { at: m });
                 }
             }
-            None if seen.elements > 0 => self.to_pages(),
+            None if seen.elements > 0 => self.switch_to_pages(),
             _ if seen.has_next == Some(true) && seen.elements >= self.size && seen.elements > 0 => {
                 self.note(
                     "HL-7023",
@@ -405,9 +405,9 @@ impl Walk {
                         "游标停在 `{at}` 不再前进,但后面仍有数据;改为按页码读取该窗口"
                     ),
                 );
-                self.to_pages();
+                self.switch_to_pages();
             }
-            _ if self.first_total.is_some_and(|t| t > self.distinct + self.clashes) => self.to_pages(),
+            _ if self.first_total.is_some_and(|t| t > self.distinct + self.clashes) => self.switch_to_pages(),
             _ => {
                 if seen.has_next == Some(true) {
                     // The anchor is inclusive and the page was not full: nothing can be behind it.
@@ -425,7 +425,7 @@ impl Walk {
     }
 
     /// Gives up the anchored cursor and walks by page number from the start.
-    fn to_pages(&mut self) {
+    fn switch_to_pages(&mut self) {
         self.paging = Paging::Numbered;
         self.new_pass();
         self.distinct_before = None;

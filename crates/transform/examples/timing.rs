@@ -15,6 +15,7 @@ fn order(n: u64) -> String {
     )
 }
 
+#[expect(clippy::disallowed_methods, reason = "a measurement")]
 fn time(name: &str, rounds: u64, mut f: impl FnMut(u64)) {
     for n in 0..rounds / 10 {
         f(n);

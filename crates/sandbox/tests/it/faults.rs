@@ -100,6 +100,7 @@ async fn bodies_are_cut_and_gateways_give_up_after_the_effect() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the stand-in really waits")]
 async fn slow_and_silent_answers() {
     let (sandbox, caller) = with("slow@1,hang@2").await;
     let start = std::time::Instant::now();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bigdecimal::{BigDecimal, Signed, Zero};
+use bigdecimal::{BigDecimal, Zero};
 use heliu_transform::Value;
 use mysql_async::consts::ColumnType;
 
