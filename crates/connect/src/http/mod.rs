@@ -2,10 +2,13 @@
 
 mod account;
 mod client;
+mod encode;
 mod mask;
 mod outcome;
+mod probe;
 mod source;
 mod target;
+mod token;
 
 pub use account::{Account, Ports};
 pub use client::{Client, Timeouts};

@@ -1,0 +1,268 @@
+//! Tokens of an account: kept, renewed once for all waiters, recovered after a crash (interface §3.3).
+
+use heliu_model::call::Exchange;
+use heliu_model::ports::{RefreshStart, TokenEvent, TokenPair, TokenRow};
+use heliu_model::{Call, CallKind, Class, Failure, Secret, text};
+use heliu_transform::{Path, records};
+use minijinja::context;
+
+use super::account::Account;
+use super::client::Wire;
+use super::outcome::Reading;
+use crate::manifest::TokenCall;
+
+/// A refresh of another process that has not ended after this long (ms) counts as broken.
+const STALE_MS: u64 = 60_000;
+/// How long to wait (ms) for another process's refresh.
+const WAIT_MS: u64 = 30_000;
+
+impl Account {
+    /// The stored pair, adopted from the connector file where that was edited, renewed ahead of its end.
+    pub(super) async fn valid_token(&self, calls: &mut Vec<Call>) -> Result<TokenRow, Failure> {
+        let row = self.current().await?;
+        let Some(form) = &self.manifest.token else { return Ok(row) };
+        let now = self.ports.clock.now();
+        let margin = form.margin_seconds.saturating_mul(1000);
+        let ending = row.pair.expires_at.is_some_and(|t| {
+            // Never more than a tenth of the validity: short-lived tokens would be renewed on every call.
+            let life = t.0 - row.stored_at.0;
+            now.plus_ms(margin.min(life / 10)) >= t
+        });
+        let empty = row.pair.access.is_empty();
+        if (ending || empty) && (form.renew.is_some() || form.first.is_some()) && !row.needs_authorisation {
+            return match self.renew(&row, calls, if empty { "first" } else { "ending" }).await {
+                Ok(fresh) => Ok(fresh),
+                // Still valid: the renewal may fail for now.
+                Err(_) if !empty && row.pair.expires_at.is_some_and(|t| t > now) => Ok(row),
+                Err(f) => Err(f),
+            };
+        }
+        Ok(row)
+    }
+
+    async fn current(&self) -> Result<TokenRow, Failure> {
+        let stored = self.ports.tokens.load(&self.key).await?;
+        let row = match stored {
+            Some(row) if row.origin == self.origin => row,
+            // The pair in the file was edited (or is new): it replaces what is stored.
+            _ => {
+                let form = self.manifest.token.as_ref();
+                let access = form.and_then(|t| self.credential(&t.access)).cloned().unwrap_or_default();
+                let refresh = form.and_then(|t| t.refresh.as_ref()).and_then(|r| self.credential(r)).cloned();
+                let pair = TokenPair { access, refresh, expires_at: None };
+                self.ports.tokens.adopt(&self.key, &pair, &self.origin, self.ports.clock.now()).await?
+            }
+        };
+        Ok(row)
+    }
+
+    /// Renews the pair, once for all waiters of this process and of others (interface §3.3).
+    pub(crate) async fn renew(
+        &self,
+        failed: &TokenRow,
+        calls: &mut Vec<Call>,
+        why: &str,
+    ) -> Result<TokenRow, Failure> {
+        // One at a time in this process; whoever waited finds the newer pair.
+        let mut last = self.token.lock().await;
+        if let Some(row) = last.as_ref().filter(|r| r.generation > failed.generation) {
+            return Ok(row.clone());
+        }
+        let mut waited = 0;
+        loop {
+            let now = self.ports.clock.now();
+            let start = self
+                .ports
+                .tokens
+                .begin_refresh(&self.key, failed.generation, &self.ports.owner, now, STALE_MS)
+                .await?;
+            match start {
+                RefreshStart::Newer(row) => {
+                    *last = Some(row.clone());
+                    return Ok(row);
+                }
+                RefreshStart::Busy(ms) if waited < WAIT_MS => {
+                    self.ports.clock.sleep_ms(ms).await;
+                    waited += ms;
+                }
+                RefreshStart::Busy(_) => {
+                    return Err(Failure::transient(
+                        "HL-4002",
+                        text!(
+                            "another process has been renewing the token for too long",
+                            "另一个进程刷新令牌的时间过长"
+                        ),
+                    ));
+                }
+                RefreshStart::Yours { broken } => {
+                    let row = self.renew_now(failed, broken, calls, why).await?;
+                    *last = Some(row.clone());
+                    return Ok(row);
+                }
+            }
+        }
+    }
+
+    async fn renew_now(
+        &self,
+        failed: &TokenRow,
+        broken: bool,
+        calls: &mut Vec<Call>,
+        why: &str,
+    ) -> Result<TokenRow, Failure> {
+        let Some(form) = &self.manifest.token else { return Ok(failed.clone()) };
+        let refresh = failed.pair.refresh.clone().filter(|r| !r.is_empty());
+        let mut result = match (&form.renew, &refresh) {
+            (Some(call), Some(r)) => self.token_call(call, "renew", Some(r), failed, calls).await,
+            _ => Err(Failure::new(
+                Class::AuthExpired,
+                "HL-4003",
+                text!("there is no refresh token", "没有刷新令牌"),
+            )),
+        };
+        // A definite refusal: applications that may get a first token by themselves do.
+        if result
+            .as_ref()
+            .is_err_and(|f| !matches!(f.class, Class::Transient | Class::RateLimited | Class::Internal))
+            && let Some(call) = &form.first
+            && (refresh.is_none() || failed.pair.access.is_empty())
+        {
+            result = self.token_call(call, "first", None, failed, calls).await;
+        }
+        let now = self.ports.clock.now();
+        let by = self.ports.owner.clone();
+        match result {
+            Ok(pair) => {
+                let event = TokenEvent {
+                    at: now,
+                    event: if broken { "recovered" } else { "refreshed" }.into(),
+                    by,
+                    detail: why.to_owned(),
+                    expires_at: pair.expires_at,
+                };
+                let row = self
+                    .ports
+                    .tokens
+                    .end_refresh(&self.key, &self.ports.owner, Some(&pair), false, &event)
+                    .await?;
+                row.ok_or_else(|| {
+                    Failure::internal("HL-4004", text!("the new token was not stored", "新令牌未能保存"))
+                })
+            }
+            Err(f) => {
+                let definite = !matches!(f.class, Class::Transient | Class::RateLimited | Class::Internal);
+                let event = TokenEvent {
+                    at: now,
+                    event: if definite { "needs_authorisation" } else { "failed" }.into(),
+                    by,
+                    detail: f.message.en.clone(),
+                    expires_at: failed.pair.expires_at,
+                };
+                self.ports.tokens.end_refresh(&self.key, &self.ports.owner, None, definite, &event).await?;
+                Err(if definite { authorise(&self.name, &f) } else { f })
+            }
+        }
+    }
+
+    async fn token_call(
+        &self,
+        call: &TokenCall,
+        which: &str,
+        refresh: Option<&Secret>,
+        old: &TokenRow,
+        calls: &mut Vec<Call>,
+    ) -> Result<TokenPair, Failure> {
+        self.wait_for_budget().await?;
+        let Some(form) = &self.manifest.token else {
+            return Err(Failure::internal("HL-4005", text!("no token rule", "没有令牌规则")));
+        };
+        let base = self.context(Some(&old.pair.access), "", &[]);
+        let ctx = context! { refresh_token => refresh.map(Secret::expose).unwrap_or(""), ..base };
+        let mut fields = Vec::new();
+        for (k, _) in &call.fields {
+            fields.push((k.clone(), self.template(&format!("{which}/{k}"), &ctx)?));
+        }
+        let mut headers = vec![("accept".to_owned(), "application/json".to_owned())];
+        let body = self.form_body(fields, &mut headers)?;
+        let wire =
+            Wire { method: "POST".into(), url: format!("{}{}", self.base_url, call.path), headers, body };
+        let mask = self.mask(Some(old));
+        let reading = Reading::new(&self.manifest.reply, None, None, false);
+        let mut captured = Vec::new();
+        let result = self.exchange(CallKind::Token, &wire, &mask, &reading, &mut captured).await;
+        let pick =
+            |body: &[u8], p: &str| records::pick_text(body, &Path::with_slashes(p)).filter(|s| !s.is_empty());
+        let result = result.and_then(|(reply, _)| {
+            let access = pick(&reply.body, &form.reply.access).ok_or_else(|| {
+                Failure::config(
+                    "HL-4006",
+                    text!("the token reply holds no access token", "令牌响应中没有访问令牌"),
+                )
+            })?;
+            let fresh = form.reply.refresh.as_deref().and_then(|p| pick(&reply.body, p)).map(Secret::new);
+            let seconds = form.reply.expires_in.as_deref().and_then(|p| pick(&reply.body, p));
+            let now = self.ports.clock.now();
+            Ok(TokenPair {
+                access: Secret::new(access),
+                refresh: fresh.or_else(|| refresh.cloned()),
+                expires_at: seconds
+                    .and_then(|s| s.parse::<i64>().ok())
+                    .map(|s| now.plus_ms(s.saturating_mul(1000))),
+            })
+        });
+        // The reply's own tokens are masked as well before anybody sees the call.
+        let mut all = mask;
+        if let Ok(pair) = &result {
+            all.add(&pair.access);
+            if let Some(r) = &pair.refresh {
+                all.add(r);
+            }
+        }
+        for mut c in captured {
+            c.response_body = all.body(&c.response_body);
+            calls.push(c);
+        }
+        result
+    }
+
+    /// The stored token state, for people.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn token_state(&self) -> Result<Option<TokenRow>, Failure> {
+        if self.manifest.token.is_none() {
+            return Ok(None);
+        }
+        self.current().await.map(Some)
+    }
+
+    /// Renews the token now.
+    ///
+    /// # Errors
+    /// The platform refuses, or cannot be reached.
+    pub async fn refresh_now(&self) -> Exchange<Option<TokenRow>> {
+        let mut calls = Vec::new();
+        if self.manifest.token.is_none() {
+            return Exchange { calls, result: Ok(None) };
+        }
+        let result = match self.current().await {
+            Ok(row) => self.renew(&row, &mut calls, "asked").await.map(Some),
+            Err(f) => Err(f),
+        };
+        Exchange { calls, result }
+    }
+}
+
+fn authorise(name: &str, f: &Failure) -> Failure {
+    let name = name.to_owned();
+    let (en, zh) = (&f.message.en, &f.message.zh);
+    Failure::config(
+        "HL-4007",
+        text!("the token of `{name}` cannot be renewed: {en}", "`{name}` 的令牌无法刷新:{zh}"),
+    )
+    .vendor(f.vendor_code.clone())
+    .hint(text!(
+        "authorise the application again on the platform, and put the new pair into connectors/{name}.toml",
+        "请在平台上重新授权,并把新的令牌填入 connectors/{name}.toml"
+    ))
+}
