@@ -30,6 +30,7 @@ deny:
 	cargo deny --log-level error check bans licenses sources
 
 docs:
+	cargo xtask docs --check
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 
 unit:

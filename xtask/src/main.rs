@@ -1,2 +1,30 @@
-//! Development tasks.
-fn main() {}
+//! Development tasks: `cargo xtask TASK [ARGUMENTS]`. One module each.
+
+mod docs;
+
+use std::process::ExitCode;
+
+/// A task: its name, what it does, and the function that takes its arguments.
+type Task = (&'static str, &'static str, fn(&[String]) -> Result<(), String>);
+
+const TASKS: &[Task] =
+    &[("docs", "write docs/reference from the tables in the code; --check: fail if it is stale", docs::run)];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let task = args.first().and_then(|name| TASKS.iter().find(|t| t.0 == name));
+    let Some((name, _, run)) = task else {
+        eprintln!("cargo xtask TASK [ARGUMENTS]");
+        for (name, about, _) in TASKS {
+            eprintln!("  {name:10} {about}");
+        }
+        return ExitCode::from(2);
+    };
+    match run(args.get(1..).unwrap_or(&[])) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{name}: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! What an experienced consultant would say about a plan, beyond what each part says about itself.
+//! The findings' texts and severities are defined in [`heliu_model::codes::lint`].
 
+use heliu_model::codes::lint as say;
 use heliu_model::record::OnChange;
 use heliu_model::{Problem, text};
 use heliu_transform::Value;
@@ -15,7 +17,8 @@ pub fn plan(l: &Loaded, plans: &[String]) -> Vec<Problem> {
         let near =
             heliu_transform::nearest(after, plans.iter().map(String::as_str)).unwrap_or("-").to_owned();
         out.push(
-            Problem::error("HL-1060", "after", text!("there is no plan `{after}`", "没有方案 `{after}`"))
+            say::UNKNOWN_AFTER
+                .at("after", text!("there is no plan `{after}`", "没有方案 `{after}`"))
                 .hint(text!("did you mean `{near}`?", "是否为 `{near}`?")),
         );
     }
@@ -26,28 +29,31 @@ pub fn plan(l: &Loaded, plans: &[String]) -> Vec<Problem> {
         && l.source_meta.raw.get_path("idCheck").is_some()
     {
         out.push(
-            Problem::warning(
-                "HL-1062",
-                "source.metadata.idCheck",
-                text!(
-                    "`idCheck` is false: every record is written again by every run, changed or not",
-                    "`idCheck` 为 false:每次运行都会重写所有数据,无论是否变化"
-                ),
-            )
-            .hint(text!("set it to true unless that is wanted", "如非有意,请设为 true")),
+            say::REWRITES_ALL
+                .at(
+                    "source.metadata.idCheck",
+                    text!(
+                        "`idCheck` is false: every record is written again by every run, changed or not",
+                        "`idCheck` 为 false:每次运行都会重写所有数据,无论是否变化"
+                    ),
+                )
+                .hint(text!("set it to true unless that is wanted", "如非有意,请设为 true")),
         );
     }
     if l.plan.on_change == OnChange::Ignore && l.source_meta.uses_window() {
         out.push(
-            Problem::warning(
-                "HL-1063",
-                "onChange",
-                text!(
-                    "the source is read by modification time, but `onChange` is \"ignore\": updates are read and thrown away",
-                    "来源按修改时间读取,而 `onChange` 为 \"ignore\":更新会被读取后丢弃"
-                ),
-            )
-            .hint(text!("use `\"update\"` to have changed records written again", "如需更新已写入的数据,请用 `\"update\"`")),
+            say::UPDATES_IGNORED
+                .at(
+                    "onChange",
+                    text!(
+                        "the source is read by modification time, but `onChange` is \"ignore\": updates are read and thrown away",
+                        "来源按修改时间读取,而 `onChange` 为 \"ignore\":更新会被读取后丢弃"
+                    ),
+                )
+                .hint(text!(
+                    "use `\"update\"` to have changed records written again",
+                    "如需更新已写入的数据,请用 `\"update\"`"
+                )),
         );
     }
     out
@@ -65,18 +71,18 @@ fn plain_insert(l: &Loaded, out: &mut Vec<Problem>) {
     if plain && l.plan.on_change == OnChange::Update && l.target_meta.api.eq_ignore_ascii_case("batchexecute")
     {
         out.push(
-            Problem::warning(
-                "HL-1061",
-                "target.metadata.otherRequest.main_sql",
-                text!(
-                    "a plain INSERT with `onChange: \"update\"`: a changed record meets its own row and fails",
-                    "普通 INSERT 且 `onChange` 为 \"update\":数据变化后会与已有的行冲突而失败"
-                ),
-            )
-            .hint(text!(
-                "use REPLACE or INSERT … ON DUPLICATE KEY UPDATE over a unique key, or `onChange: \"ignore\"`",
-                "请在唯一键上使用 REPLACE 或 INSERT … ON DUPLICATE KEY UPDATE,或设 `onChange: \"ignore\"`"
-            )),
+            say::PLAIN_INSERT
+                .at(
+                    "target.metadata.otherRequest.main_sql",
+                    text!(
+                        "a plain INSERT with `onChange: \"update\"`: a changed record meets its own row and fails",
+                        "普通 INSERT 且 `onChange` 为 \"update\":数据变化后会与已有的行冲突而失败"
+                    ),
+                )
+                .hint(text!(
+                    "use REPLACE or INSERT … ON DUPLICATE KEY UPDATE over a unique key, or `onChange: \"ignore\"`",
+                    "请在唯一键上使用 REPLACE 或 INSERT … ON DUPLICATE KEY UPDATE,或设 `onChange: \"ignore\"`"
+                )),
         );
     }
 }

@@ -1,5 +1,6 @@
 //! `check`
 
+use heliu_model::codes::lint as say;
 use heliu_model::{Lang, Problem, Severity};
 use serde_json::json;
 
@@ -30,18 +31,18 @@ pub async fn check(app: &App, plans: &[String]) -> Done {
                         let id = &loaded.plan.id;
                         problems.push(Problem {
                             file: format!("plans/{}.json", loaded.name),
-                            ..Problem::error(
-                                "HL-1064",
-                                "id",
-                                heliu_model::text!(
-                                    "plan `{other}` has the same id `{id}`",
-                                    "方案 `{other}` 的 id 也是 `{id}`"
-                                ),
-                            )
-                            .hint(heliu_model::text!(
-                                "lookups name plans by id: give each its own",
-                                "联查按 id 引用方案,请为每个方案使用不同的 id"
-                            ))
+                            ..say::SAME_ID
+                                .at(
+                                    "id",
+                                    heliu_model::text!(
+                                        "plan `{other}` has the same id `{id}`",
+                                        "方案 `{other}` 的 id 也是 `{id}`"
+                                    ),
+                                )
+                                .hint(heliu_model::text!(
+                                    "lookups name plans by id: give each its own",
+                                    "联查按 id 引用方案,请为每个方案使用不同的 id"
+                                ))
                         });
                     }
                     ids.push((loaded.name.clone(), loaded.plan.id.clone()));

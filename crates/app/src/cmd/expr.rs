@@ -73,7 +73,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
 fn read_json(path: &Path) -> Result<Value, Failure> {
     let bytes = read_file(path)?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    Value::parse(bytes).map_err(|e| wrong("HL-1003", &path.display().to_string(), e.text()))
+    Value::parse(bytes).map_err(|e| wrong("HL-1001", &path.display().to_string(), e.text()))
 }
 
 /// Times and zone of one evaluation.

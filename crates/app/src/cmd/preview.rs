@@ -86,7 +86,7 @@ pub async fn preview(app: &App, plan: &str, record: Option<&Path>, key: Option<&
                     .at(file.display().to_string())
             })?;
             heliu_transform::Value::parse(&bytes)
-                .map_err(|e| Failure::config("HL-1003", e.text()).at(file.display().to_string()))?;
+                .map_err(|e| Failure::config("HL-1001", e.text()).at(file.display().to_string()))?;
             Some(("preview".into(), bytes.into()))
         }
         (None, Some(id)) => {

@@ -67,4 +67,85 @@ pub const CODES: &[Code] = &[
         ),
         todo: ("take one of the calls that the message lists", "请使用提示中列出的调用"),
     },
+    Code {
+        id: "HL-8010",
+        title: ("an argument cannot be read", "参数无法识别"),
+        cause: (
+            "a time, number or JSON of the command line has the wrong form",
+            "命令行中的时间、数字或 JSON 形式有误",
+        ),
+        todo: (
+            "write times as `2024-03-14 16:00:00`, RFC 3339, or unix seconds",
+            "时间请写成 `2024-03-14 16:00:00`、RFC 3339 或 unix 秒",
+        ),
+    },
+    Code {
+        id: "HL-8011",
+        title: ("the plan has not run yet", "方案尚未运行过"),
+        cause: ("there is nothing in the ledger about it", "台账中没有该方案的内容"),
+        todo: ("start it with `heliu run PLAN`", "请用 `heliu run 方案` 运行"),
+    },
+    Code {
+        id: "HL-8012",
+        title: ("there is no such run", "没有该运行"),
+        cause: ("the id is misspelt, or belongs to another plan", "编号有误,或属于其他方案"),
+        todo: (
+            "`heliu certificate PLAN` without --run shows the last one",
+            "不带 --run 的 `heliu certificate 方案` 显示最近一次",
+        ),
+    },
+    Code {
+        id: "HL-8013",
+        title: ("a line of the batch cannot be answered", "批量输入的某行无法处理"),
+        cause: (
+            "it is no JSON object, lacks a member, or has an unknown one",
+            "该行不是 JSON 对象,或缺少成员、含未知成员",
+        ),
+        todo: ("correct the line; the others are answered", "请修正该行;其余行不受影响"),
+    },
+    Code {
+        id: "HL-8014",
+        title: ("unknown state", "未知的状态"),
+        cause: ("`--state` is none of the states of a record", "`--state` 不是数据的状态"),
+        todo: (
+            "use waiting, queued, written, filtered, rejected, failed or in_doubt",
+            "可用 waiting、queued、written、filtered、rejected、failed、in_doubt",
+        ),
+    },
+    Code {
+        id: "HL-8015",
+        title: ("there is no such call", "没有该调用"),
+        cause: ("the number is wrong, or its body was let go by retention", "编号有误,或已按保留策略清除"),
+        todo: ("`heliu calls PLAN` lists them", "`heliu calls 方案` 可列出"),
+    },
+    Code {
+        id: "HL-8016",
+        title: ("there is no such record", "没有该数据"),
+        cause: ("the id is wrong, or the source never returned it", "id 有误,或来源从未返回该数据"),
+        todo: ("`heliu records PLAN` lists them", "`heliu records 方案` 可列出"),
+    },
+    Code {
+        id: "HL-8017",
+        title: ("the secret is empty", "机密为空"),
+        cause: ("nothing came on standard input", "标准输入没有内容"),
+        todo: ("type it, or pipe it in", "请输入,或通过管道传入"),
+    },
+    Code {
+        id: "HL-8018",
+        title: ("there is no such code", "没有该代码"),
+        cause: ("the code is misspelt", "代码拼写有误"),
+        todo: ("codes are written `HL-` and four digits", "代码由 `HL-` 和四位数字组成"),
+    },
+    Code {
+        id: "HL-8019",
+        title: ("something else is in the way", "位置已被占用"),
+        cause: ("the directory or port is used by something else", "目录或端口已被占用"),
+        todo: ("choose another", "请换一个"),
+    },
+    Code {
+        id: "HL-9001",
+        title: ("the program could not start", "程序无法启动"),
+        cause: ("the machine refuses threads or memory", "系统无法提供线程或内存"),
+        todo: ("end other programs, then try again", "请结束其他程序后重试"),
+    },
 ];

@@ -1,6 +1,223 @@
-//! Codes of the area `config`.
+//! Codes of the area `config`: files of the project, connectors, platforms.
 
-use super::Code;
+use super::{Code, code};
 
 /// The codes of this area.
-pub const CODES: &[Code] = &[];
+pub const CODES: &[Code] = &[
+    code(
+        "HL-1000",
+        ("the configuration cannot be used", "配置无法使用"),
+        ("a file of the project has errors", "项目中的某个文件有错误"),
+        (
+            "run `heliu check`: it lists every problem with its place",
+            "执行 `heliu check`,会列出所有问题及位置",
+        ),
+    ),
+    code(
+        "HL-1001",
+        ("the file is not valid JSON", "文件不是有效的 JSON"),
+        (
+            "a comma, quote or bracket is missing or too many, or the file is not UTF-8",
+            "缺少或多出逗号、引号、括号,或文件不是 UTF-8 编码",
+        ),
+        (
+            "look at the line and column of the message; text pasted from a page is mended by `heliu import`",
+            "请查看提示的行列位置;从网页粘贴的文本可用 `heliu import` 修复",
+        ),
+    ),
+    code(
+        "HL-1002",
+        ("the file cannot be read", "文件无法读取"),
+        (
+            "it is not there, may not be read, or is not valid TOML",
+            "文件不存在、没有读取权限,或不是有效的 TOML",
+        ),
+        (
+            "check the name and the rights; of TOML, the line of the message",
+            "请检查文件名与权限;TOML 请查看提示的行",
+        ),
+    ),
+    code(
+        "HL-1003",
+        ("unknown key", "未知的键"),
+        ("a misspelt key in a plan, a connector or heliu.toml", "方案、连接器或 heliu.toml 中的键名拼写有误"),
+        ("take the name that the message proposes", "请改用提示中的名称"),
+    ),
+    code(
+        "HL-1004",
+        ("a value has the wrong form", "值的形式有误"),
+        ("a text stands where a number belongs, or the like", "例如应为数字的地方写成了文本"),
+        ("write what the message asks for", "请按提示填写"),
+    ),
+    code(
+        "HL-1005",
+        ("not a duration", "不是时长"),
+        ("a duration is a number with a unit", "时长由数字和单位组成"),
+        ("write `30s`, `10m`, `2h` or `1d`", "请写成 `30s`、`10m`、`2h` 或 `1d`"),
+    ),
+    code(
+        "HL-1006",
+        ("unknown time zone", "未知的时区"),
+        ("the name is not in the IANA list", "该名称不在 IANA 时区列表中"),
+        ("write a name such as `Asia/Shanghai`", "请使用 `Asia/Shanghai` 这样的名称"),
+    ),
+    code(
+        "HL-1007",
+        ("a key is missing", "缺少必需的键"),
+        ("the file lacks something that has no default", "缺少没有默认值的内容"),
+        ("add the key that the message names", "请补上提示中的键"),
+    ),
+    code(
+        "HL-1008",
+        ("a credential cannot be read as written", "凭证的写法有误"),
+        (
+            "it is neither text nor `{ env = … }`, `{ secret = … }`, `{ file = … }`",
+            "既不是文本,也不是 `{ env = … }`、`{ secret = … }`、`{ file = … }`",
+        ),
+        ("write one of these forms", "请使用上述写法之一"),
+    ),
+    code(
+        "HL-1009",
+        ("not a schedule", "不是有效的调度"),
+        (
+            "the cron expression has the wrong number of fields or values out of range",
+            "cron 段数不对,或数值超出范围",
+        ),
+        (
+            "write Quartz (`0 */5 * * * ?`), five fields (`*/5 * * * *`) or `every 5m`",
+            "请使用 Quartz(`0 */5 * * * ?`)、五段式(`*/5 * * * *`)或 `every 5m`",
+        ),
+    ),
+    code(
+        "HL-1010",
+        ("not a time", "不是时间"),
+        ("`start` cannot be read as a time", "`start` 无法识别为时间"),
+        (
+            "write `2024-03-14 16:00:00`, RFC 3339, or unix seconds",
+            "请写成 `2024-03-14 16:00:00`、RFC 3339 或 unix 秒",
+        ),
+    ),
+    code(
+        "HL-1011",
+        ("not available yet", "暂不支持"),
+        ("the setting asks for something that this version does not do", "该设置要求的功能当前版本尚未提供"),
+        ("remove the setting, or use a newer version", "请删除该设置,或使用更新的版本"),
+    ),
+    code(
+        "HL-1012",
+        ("there is no such directory", "目录不存在"),
+        ("`--project` names a directory that is not there", "`--project` 指定的目录不存在"),
+        ("make one with `heliu init DIR`", "请用 `heliu init 目录` 新建"),
+    ),
+    code(
+        "HL-1013",
+        ("there is no such plan or connector", "没有该方案或连接器"),
+        (
+            "the name is misspelt, or its file in plans/ or connectors/ is missing",
+            "名称拼写有误,或 plans/、connectors/ 中没有对应的文件",
+        ),
+        ("take the name that the message proposes, or make the file", "请改用提示中的名称,或新建文件"),
+    ),
+    code(
+        "HL-1014",
+        ("a credential's value is not there", "凭证没有取值"),
+        (
+            "the environment variable, file or sealed secret that the connector names does not exist",
+            "连接器引用的环境变量、文件或机密不存在",
+        ),
+        ("set it; a sealed one with `heliu secret set NAME`", "请设置该值;机密用 `heliu secret set 名称`"),
+    ),
+    code(
+        "HL-1015",
+        ("the file cannot be written", "文件无法写入"),
+        ("the directory does not exist, is read-only, or the disk is full", "目录不存在、只读,或磁盘已满"),
+        ("choose another place, or mend the rights", "请换一个位置,或修正权限"),
+    ),
+    code(
+        "HL-1030",
+        ("a credential is missing", "缺少凭证"),
+        ("the platform cannot be called without it", "没有该凭证无法调用平台"),
+        (
+            "add it under `[credentials]`; `heliu platforms NAME` lists them",
+            "请在 `[credentials]` 中补上;`heliu platforms 名称` 可列出",
+        ),
+    ),
+    code(
+        "HL-1031",
+        ("the address is missing", "缺少地址"),
+        (
+            "the platform has no address of its own, and the connector gives none",
+            "平台没有默认地址,连接器也未填写",
+        ),
+        ("add `base_url`", "请补上 `base_url`"),
+    ),
+    code(
+        "HL-1032",
+        ("unknown way to sign in", "未知的认证方式"),
+        ("`auth` of an http connector is none of the known words", "http 连接器的 `auth` 不是已知的值"),
+        ("use none, api_key, basic, bearer or oauth2", "可用 none、api_key、basic、bearer、oauth2"),
+    ),
+    code(
+        "HL-1033",
+        ("unknown platform", "未知的平台"),
+        (
+            "`platform` is misspelt, or the manifest is not in platforms/",
+            "`platform` 拼写有误,或 platforms/ 中没有其清单",
+        ),
+        ("`heliu platforms` lists the known ones", "`heliu platforms` 会列出已知的平台"),
+    ),
+    code(
+        "HL-1034",
+        ("the ledger has no such interface", "本台账没有该接口"),
+        ("a connector on this ledger is asked for an unknown interface", "对本台账使用了未知的接口"),
+        ("use `写入空操作` as a target", "目标请使用 `写入空操作`"),
+    ),
+    code(
+        "HL-1035",
+        ("the interface is not in the catalogue", "接口不在目录中"),
+        (
+            "`api` is misspelt, or the platform has it and the built-in catalogue does not know it",
+            "`api` 拼写有误,或平台有该接口但内置目录未收录",
+        ),
+        ("check the name; it is called as written", "请检查接口名;将按原样调用"),
+    ),
+    code(
+        "HL-1036",
+        ("a page is larger than the platform gives", "每页行数超过平台上限"),
+        (
+            "`pageSize` is above the interface's limit; the platform would cut the page",
+            "`pageSize` 高于接口上限,平台会截断",
+        ),
+        (
+            "write the limit that the message names; a run asks for no more",
+            "请改为提示中的上限;运行时不会超过它",
+        ),
+    ),
+    code(
+        "HL-1037",
+        ("the key is not unique on this interface", "该字段在此接口中不唯一"),
+        (
+            "outbound documents are keyed by `io_id`; one order (`o_id`) can have several",
+            "出库单以 `io_id` 唯一,一个订单(`o_id`)可能有多张",
+        ),
+        ("use the field that the message proposes as `id`", "请将提示中的字段设为 `id`"),
+    ),
+    code(
+        "HL-1040",
+        ("a platform manifest cannot be used", "平台清单无法使用"),
+        (
+            "the file is not valid TOML, or has unknown or missing keys",
+            "文件不是有效的 TOML,或有未知、缺失的键",
+        ),
+        (
+            "correct it as the message says; the built-in manifests are examples",
+            "请按提示修正;可参考内置清单",
+        ),
+    ),
+    code(
+        "HL-1041",
+        ("a template of the manifest fails", "清单中的模板出错"),
+        ("it uses something that this call does not have", "使用了本次调用没有的内容"),
+        ("correct the template that the message names", "请修正提示中的模板"),
+    ),
+];

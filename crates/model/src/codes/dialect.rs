@@ -1,15 +1,6 @@
 //! Codes of the area `dialect`: metadata, expressions, mapping.
 
-use super::Code;
-
-const fn code(
-    id: &'static str,
-    title: (&'static str, &'static str),
-    cause: (&'static str, &'static str),
-    todo: (&'static str, &'static str),
-) -> Code {
-    Code { id, title, cause, todo }
-}
+use super::{Code, code};
 
 /// The codes of this area.
 pub const CODES: &[Code] = &[

@@ -178,4 +178,31 @@ pub const CODES: &[Code] = &[
         cause: ("an interrupted run could not be put aside", "无法搁置之前被中断的运行"),
         todo: ("run again; report it if it stays", "请重新运行;若仍如此请报告"),
     },
+    Code {
+        id: "HL-7010",
+        title: ("an element has no id", "元素没有 id"),
+        cause: (
+            "the field that `id` names is missing, null or empty in it",
+            "`id` 所指的字段缺失、为 null 或为空",
+        ),
+        todo: (
+            "choose a field that every element has, or ask the source's owner why it is empty",
+            "请改用每个元素都有的字段,或向来源方确认为何为空",
+        ),
+    },
+    Code {
+        id: "HL-7011",
+        title: ("an element is no JSON value", "元素不是 JSON 值"),
+        cause: ("the source's list holds something that cannot be read", "来源列表中有无法识别的内容"),
+        todo: ("look at the call with `heliu calls`", "请用 `heliu calls` 查看该调用"),
+    },
+    Code {
+        id: "HL-7012",
+        title: ("a condition leaves the record out", "条件排除了该数据"),
+        cause: (
+            "`condition` of the source's metadata does not hold for it",
+            "该数据不满足源端元数据的 `condition`",
+        ),
+        todo: ("nothing, if that is what the condition is for", "如符合条件的本意,则无需处理"),
+    },
 ];

@@ -1,6 +1,151 @@
-//! Codes of the area `source`.
+//! Codes of the area `source`: calls to outside systems.
 
-use super::Code;
+use super::{Code, code};
 
 /// The codes of this area.
-pub const CODES: &[Code] = &[];
+pub const CODES: &[Code] = &[
+    code(
+        "HL-3001",
+        ("the address cannot be reached", "无法连接到该地址"),
+        (
+            "the system is down, the address is wrong, or the network, a proxy or a certificate stands in between",
+            "对方不可用、地址错误,或网络、代理、证书有问题",
+        ),
+        (
+            "check `base_url` and the network; `heliu test-connector NAME`",
+            "请检查 `base_url` 与网络;执行 `heliu test-connector 名称`",
+        ),
+    ),
+    code(
+        "HL-3002",
+        ("no connection in time", "连接超时"),
+        ("nothing answered within the time for a connection", "在规定时间内没有建立连接"),
+        (
+            "check the address and the firewall; the run comes back by itself under the scheduler",
+            "请检查地址与防火墙;由调度运行时会自动重试",
+        ),
+    ),
+    code(
+        "HL-3003",
+        ("the request cannot be formed", "无法构造请求"),
+        ("an address, header or file of the request is not valid", "请求的地址、请求头或文件无效"),
+        ("correct what the message names", "请修正提示的内容"),
+    ),
+    code(
+        "HL-3005",
+        ("the reply broke off", "响应中断"),
+        ("the connection was lost while the reply was read", "读取响应时连接断开"),
+        ("run again; if it happens often, ask for smaller pages", "请重新运行;若经常发生,请减小每页行数"),
+    ),
+    code(
+        "HL-3006",
+        ("the reply is too large", "响应过大"),
+        ("a reply of more than 64 MiB is not read", "不读取超过 64 MiB 的响应"),
+        ("ask for smaller pages", "请减小每页行数"),
+    ),
+    code(
+        "HL-3010",
+        ("the reply is no JSON", "响应不是 JSON"),
+        (
+            "a web page or text came instead: a gateway, a sign-in page, or a wrong address",
+            "返回了网页或文本:可能是网关、登录页或地址错误",
+        ),
+        (
+            "open the address in a browser; check `base_url` and `api`",
+            "请在浏览器中打开该地址;检查 `base_url` 与 `api`",
+        ),
+    ),
+    code(
+        "HL-3011",
+        ("the reply is incomplete", "响应不完整"),
+        ("it looks like JSON and ends in the middle", "形似 JSON 但中途结束"),
+        ("run again; the page is read again as a whole", "请重新运行;该页会整页重读"),
+    ),
+    code(
+        "HL-3012",
+        ("the reply holds no records where they should be", "响应中没有数据列表"),
+        (
+            "`DataKey` or the catalogue names a place that holds something else",
+            "`DataKey` 或接口目录指向的位置不是列表",
+        ),
+        (
+            "look at the reply with `heliu calls`, then correct `DataKey`",
+            "请用 `heliu calls` 查看响应,再修正 `DataKey`",
+        ),
+    ),
+    code(
+        "HL-3020",
+        ("the platform refuses the call", "平台拒绝了调用"),
+        (
+            "signature, IP list, permission or parameter, as the platform's code says",
+            "签名、IP 白名单、权限或参数问题,见平台返回的代码",
+        ),
+        ("no repetition mends it: correct it, then run again", "重试无法解决,请修正后重新运行"),
+    ),
+    code(
+        "HL-3021",
+        ("the platform asks to slow down", "平台要求降低频率"),
+        (
+            "more calls than its limits allow, perhaps together with other programs on the same account",
+            "调用超过平台限额,可能与同一账号的其他程序叠加",
+        ),
+        (
+            "heliu waits as told; lower `[limits]` if other programs share the account",
+            "heliu 会按要求等待;如与其他程序共用账号,请调低 `[limits]`",
+        ),
+    ),
+    code(
+        "HL-3022",
+        ("the platform fails for the moment", "平台暂时出错"),
+        ("its own code says that it is a passing fault", "平台的代码表明是暂时性故障"),
+        (
+            "nothing: the call is repeated, and what is left waits for the next run",
+            "无需处理:会自动重试,其余的等待下次运行",
+        ),
+    ),
+    code(
+        "HL-3023",
+        ("the platform refuses this record", "平台拒绝该数据"),
+        ("its content breaks a rule of the platform", "内容不符合平台规则"),
+        (
+            "read the platform's words, mend the data or the mapping, then `heliu retry`",
+            "请按平台提示修正数据或映射,然后执行 `heliu retry`",
+        ),
+    ),
+    code(
+        "HL-3030",
+        ("too many requests", "请求过于频繁"),
+        ("HTTP 429, or 503 with a time to wait", "HTTP 429,或带等待时间的 503"),
+        ("heliu waits as told; lower `[limits]`", "heliu 会按要求等待;可调低 `[limits]`"),
+    ),
+    code(
+        "HL-3031",
+        ("the other side fails for the moment", "对方暂时出错"),
+        ("an HTTP 5xx or a time-out of a gateway", "HTTP 5xx 或网关超时"),
+        (
+            "nothing: reads are repeated; a write whose answer was lost is shown as in doubt",
+            "无需处理:读取会自动重试;写入结果不明的会标为存疑",
+        ),
+    ),
+    code(
+        "HL-3032",
+        ("the request is refused", "请求被拒绝"),
+        (
+            "an HTTP 4xx: address, interface name, parameter or permission",
+            "HTTP 4xx:地址、接口名、参数或权限有误",
+        ),
+        ("check what the message quotes", "请检查提示中引用的内容"),
+    ),
+    code(
+        "HL-3090",
+        ("the HTTP client cannot be made", "无法创建 HTTP 客户端"),
+        ("the machine has no usable certificates or refuses sockets", "本机没有可用的证书,或无法创建套接字"),
+        ("install the system's CA certificates", "请安装系统的 CA 证书"),
+    ),
+    code(
+        "HL-3091",
+        ("the program is being stopped", "程序正在停止"),
+        ("the budget of the connector was closed during a call", "调用过程中连接器的额度已关闭"),
+        ("run again", "请重新运行"),
+    ),
+];
