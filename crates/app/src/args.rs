@@ -233,6 +233,9 @@ pub struct RunArgs {
     /// Read at most so many elements; never moves the watermark
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
+    /// Gap scan: read what omissionRemedy declares, store what is missing or changed, say why it was
+    #[arg(long, conflicts_with_all = ["from", "to", "limit", "source_only", "target_only"])]
+    pub remedy: bool,
     /// Plans that run at the same time
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub parallel: usize,

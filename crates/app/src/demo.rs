@@ -131,7 +131,7 @@ pub async fn demo(out: &Out, dir: &Path, records: u32) -> Done {
     let mut balanced = true;
     let mut code = 0;
     for (name, _) in PLANS {
-        let ready = app.ready(&registry, &ledger, name).await?;
+        let ready = app.ready(&registry, &ledger, name, false).await?;
         let report = one(&app, &ledger, &ready, RunOptions::default(), wish.clone()).await?;
         balanced &= report.balanced;
         code = code.max(report.exit_code());

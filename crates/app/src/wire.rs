@@ -60,6 +60,21 @@ pub struct Ready {
     pub warnings: Vec<Problem>,
 }
 
+fn no_remedy(plan: &str) -> Problem {
+    Problem {
+        file: format!("plans/{plan}.json"),
+        ..Problem::error(
+            "HL-1066",
+            "source.metadata.omissionRemedy",
+            text!("the plan declares no omission remedy", "该方案没有声明漏单补偿"),
+        )
+        .hint(text!(
+            "add `omissionRemedy` with `crontab` and `takeOverRequest` to the source's metadata, or read the range with --from and --to",
+            "请在来源元数据中添加含 `crontab` 与 `takeOverRequest` 的 `omissionRemedy`,或用 --from 与 --to 读取该范围"
+        ))
+    }
+}
+
 /// `host:pid:start` of this process, as leases name it.
 pub fn owner() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "localhost".into());
@@ -207,12 +222,24 @@ impl App {
         Ok(loaded)
     }
 
-    /// A plan ready to run.
+    /// A plan ready to run; `remedy`: its source is the gap scan's.
     ///
     /// # Errors
     /// Every problem of its files.
-    pub async fn ready(&self, registry: &Registry, ledger: &SqliteLedger, name: &str) -> Result<Ready, Stop> {
-        let loaded = self.load(registry, Some(ledger), name).await?;
+    pub async fn ready(
+        &self,
+        registry: &Registry,
+        ledger: &SqliteLedger,
+        name: &str,
+        remedy: bool,
+    ) -> Result<Ready, Stop> {
+        let mut loaded = self.load(registry, Some(ledger), name).await?;
+        if remedy {
+            match loaded.source_meta.remedied() {
+                Some(meta) => loaded.source_meta = meta,
+                None => loaded.problems.push(no_remedy(&loaded.name)),
+            }
+        }
         self.build(registry, ledger, loaded).await
     }
 

@@ -9,6 +9,7 @@ mod fetch;
 mod heart;
 mod progress;
 mod read;
+mod remedy;
 mod run;
 mod spec;
 mod write;

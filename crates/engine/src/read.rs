@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::fetch::{self, Fetched, interrupted};
 use crate::heart::Heart;
+use crate::remedy::{NAMED, Remedy};
 use crate::spec::Shaper;
 use crate::write::Writers;
 
@@ -29,6 +30,8 @@ pub(crate) struct Reader {
     pub retries: u32,
     /// Elements that may still be read (`--limit`).
     pub left: Option<u64>,
+    /// A gap scan says what was missing, and why.
+    pub remedy: Option<Remedy>,
 }
 
 struct InFlight {
@@ -146,6 +149,7 @@ impl Reader {
         };
         let mut next = walk.clone();
         let (kind, to) = (self.kind, open.window.to);
+        let remedy = self.remedy.clone();
         let advance = Box::new(move |outcome: &PageOutcome| {
             let before = next.problems().len();
             next.absorb(&PageSeen {
@@ -160,6 +164,9 @@ impl Reader {
                 if p.code == "HL-7020" && !outcome.clash_ids.is_empty() {
                     p.path = outcome.clash_ids.join(", ");
                 }
+            }
+            if let Some(remedy) = &remedy {
+                problems.extend(remedy.findings(&outcome.news));
             }
             let ended = next.done().or(cut_short.then_some(false));
             let close = ended.map(|complete| WindowClose {
@@ -186,6 +193,7 @@ impl Reader {
                     elements,
                     policy: self.policy,
                     hand_over,
+                    name_news: if self.remedy.is_some() { NAMED } else { 0 },
                     now: self.heart.now(),
                 },
                 advance,

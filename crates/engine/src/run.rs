@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use heliu_model::ports::{
     Claim, Clock, CloseRun, Ledger, OpenRun, OwnedRun, PlanRow, RowId, RunOpening, Settle, Source, Target,
+    Tick,
 };
 use heliu_model::run::{RunKind, RunReport, RunState};
 use heliu_model::walk::Walk;
@@ -15,6 +16,7 @@ use crate::Progress;
 use crate::fetch::interrupted;
 use crate::heart::{Heart, LEASE_MS};
 use crate::read::{LIMIT, Reader};
+use crate::remedy::Remedy;
 use crate::spec::{PlanSpec, Renderer, RunOptions, Shaper, Stop};
 use crate::write::{self, WriteCtx, Writers};
 
@@ -63,7 +65,7 @@ impl Engine {
         let begun = self.clock.monotonic_ms();
         let plan = self.ledger.plan(&spec.name, &spec.uuid, self.clock.now()).await?;
         let (kind, windows) = self.windows(spec, &plan, sides.source.as_ref(), &options)?;
-        let owned = self.open(spec, &plan, kind, &windows, sides.source.as_ref()).await?;
+        let owned = self.open(spec, &plan, kind, &windows, sides.source.as_ref(), options.tick).await?;
         let heart = Arc::new(Heart::new(
             self.ledger.clone(),
             self.clock.clone(),
@@ -93,8 +95,14 @@ impl Engine {
         if options.target_only {
             return Ok((RunKind::TargetOnly, Vec::new()));
         }
-        let settled = self.clock.now().plus_ms(-spec.settle_ms).floor_secs();
+        let now = self.clock.now();
+        let settled = options.as_of.map_or(now, |t| t.min(now)).plus_ms(-spec.settle_ms).floor_secs();
         let start = spec.start.unwrap_or_else(|| plan.first_seen.plus_ms(-86_400_000).floor_secs());
+        if options.remedy {
+            // The remedy's own parameters say what is read; the time variables are those of a run of now.
+            let to = settled.max(start);
+            return Ok((RunKind::Remedy, vec![Window { from: plan.watermark.unwrap_or(start).min(to), to }]));
+        }
         let backfill = options.from.is_some() || options.to.is_some();
         let range = if backfill {
             Window {
@@ -141,6 +149,7 @@ impl Engine {
         kind: RunKind,
         windows: &[Window],
         source: &dyn Source,
+        tick: Option<Tick>,
     ) -> Result<OwnedRun, Failure> {
         let walk = Walk::new(source.shape().paging, spec.verify, source.shape().page_size);
         let walk = serde_json::to_string(&walk).unwrap_or_default();
@@ -161,14 +170,16 @@ impl Engine {
                     owner: self.owner.clone(),
                     now,
                     lease_until: now.plus_ms(LEASE_MS),
+                    tick,
                 })
                 .await?;
             let owned = match opening {
                 RunOpening::Owned(owned) => *owned,
+                RunOpening::Answered(_) => return Err(answered(&spec.name)),
                 RunOpening::Busy { owner, since } => {
                     let (name, since) = (&spec.name, since.local(spec.tz));
                     return Err(Failure::transient(
-                        "HL-7001",
+                        BUSY,
                         text!(
                             "plan `{name}` is already being run by {owner} since {since}",
                             "方案 `{name}` 正在由 {owner} 运行(自 {since} 起)"
@@ -182,7 +193,7 @@ impl Engine {
             };
             // An explicit range is what the user wants now: an interrupted run over another one gives way. What it
             // had stored stays and is written.
-            let wanted = matches!(kind, RunKind::Normal | RunKind::TargetOnly)
+            let wanted = matches!(kind, RunKind::Normal | RunKind::TargetOnly | RunKind::Remedy)
                 || (kind == RunKind::Backfill && owned.windows.iter().map(|w| &w.window).eq(windows.iter()))
                 || !owned.resumed;
             if wanted {
@@ -224,14 +235,14 @@ impl Engine {
             })
         });
         let Some(ctx) = ctx else {
-            return self.read(heart, spec, sides, options, owned, None).await;
+            return self.read(heart, spec, sides, options, owned, plan, None).await;
         };
         write::resolve_intents(&ctx, &owned.intents).await?;
         let writers = Writers::start(ctx.clone());
         // What waited before goes first, oldest first.
         let waited = self.claim(&ctx, plan, &writers, &HashSet::new()).await;
         let read = match waited {
-            Ok(_) => self.read(heart, spec, sides, options, owned, Some(&writers)).await,
+            Ok(_) => self.read(heart, spec, sides, options, owned, plan, Some(&writers)).await,
             Err(e) => Err(e),
         };
         // What was handed over is settled even when reading failed: records that came are written.
@@ -304,6 +315,7 @@ impl Engine {
         Ok(handed)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of one run")]
     async fn read(
         &self,
         heart: &Arc<Heart>,
@@ -311,6 +323,7 @@ impl Engine {
         sides: &Sides,
         options: &RunOptions,
         owned: &OwnedRun,
+        plan: &PlanRow,
         writers: Option<&Writers>,
     ) -> Result<(), Failure> {
         if options.target_only {
@@ -324,7 +337,11 @@ impl Engine {
             policy: spec.policy,
             retries: spec.retries,
             left: options.limit,
+            remedy: None,
         };
+        if owned.kind == RunKind::Remedy {
+            reader.remedy = Some(Remedy::new(self.ledger.as_ref(), plan.id, owned.id, spec.tz).await?);
+        }
         let of = u32::try_from(owned.windows.len()).unwrap_or(u32::MAX);
         for open in owned.windows.iter().filter(|w| !w.closed) {
             heart.progress.window(open.seq, of);
@@ -381,7 +398,22 @@ impl Engine {
         let standing = self.ledger.state_counts(plan.id).await?;
         let mut report = RunReport::from_row(&spec.name, &row, &standing);
         report.failure = failure;
+        report.resumed = owned.resumed;
         report.seconds = seconds;
         Ok(report)
     }
 }
+
+/// Two schedulers, one tick: the other one was first.
+fn answered(plan: &str) -> Failure {
+    let plan = plan.to_owned();
+    Failure::transient(
+        ANSWERED,
+        text!("this tick of plan `{plan}` has been answered already", "方案 `{plan}` 的这次触发已被处理"),
+    )
+}
+
+/// Code of a tick that somebody else has answered.
+pub(crate) const ANSWERED: &str = "HL-7005";
+/// Code of a plan that somebody else is running.
+pub(crate) const BUSY: &str = "HL-7001";

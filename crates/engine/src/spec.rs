@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use chrono_tz::Tz;
-use heliu_model::ports::{Element, RowBody};
+use heliu_model::ports::{Element, RowBody, Tick};
 use heliu_model::record::Policy;
 use heliu_model::walk::Verify;
 use heliu_model::{Failure, Ts, Window};
@@ -52,6 +52,12 @@ pub struct RunOptions {
     pub source_only: bool,
     /// Write what waits, read nothing.
     pub target_only: bool,
+    /// Gap scan: the source is the remedy's (dialect §5.6); what is missing or changed is stored, the watermark stays.
+    pub remedy: bool,
+    /// The tick that a schedule asks to answer.
+    pub tick: Option<Tick>,
+    /// The run's windows end as if it had started then (a missed tick that is made up for).
+    pub as_of: Option<Ts>,
 }
 
 /// Cuts one element of a reply into records and reads their keys.

@@ -10,6 +10,7 @@ mod pages;
 mod port;
 mod reads;
 mod runs;
+mod schedules;
 mod schema;
 mod seal;
 mod secrets;

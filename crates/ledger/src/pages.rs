@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use heliu_model::ports::{
-    Advance, CallId, Due, Element, PageCommit, PageCommitted, PageOutcome, PlanId, RowId, RunId, Verdict,
+    Advance, CallId, Due, Element, News, PageCommit, PageCommitted, PageOutcome, PlanId, RowId, RunId,
+    Verdict,
 };
 use heliu_model::record::{Decision, Hash, Known, Policy, State, decide};
 use heliu_model::run::WindowReport;
@@ -116,6 +117,7 @@ struct Store<'a> {
     call: CallId,
     now: Ts,
     room: usize,
+    name_news: usize,
     out: PageOutcome,
     due: Vec<Due>,
     deltas: Deltas,
@@ -161,6 +163,7 @@ pub(crate) fn commit_page(
         call,
         now: page.now,
         room: page.hand_over,
+        name_news: page.name_news,
         out: PageOutcome::default(),
         due: Vec::new(),
         deltas: [0; 7],
@@ -298,6 +301,10 @@ impl Store<'_> {
         place: Place,
     ) -> Result<(), Stop> {
         let decision = decide(found.as_ref().map(|f| &f.known), &e.hash, e.stamp.as_deref(), self.policy);
+        if self.out.news.len() < self.name_news && matches!(decision, Decision::New | Decision::Changed) {
+            let changed = decision == Decision::Changed;
+            self.out.news.push(News { id: key.to_owned(), changed, stamp: e.stamp.clone() });
+        }
         let queued = self.due.len() < self.room;
         let due_state = if queued { State::Queued } else { State::Waiting };
         match (decision, found) {

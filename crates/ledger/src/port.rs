@@ -6,7 +6,7 @@ use heliu_model::budget::Limits;
 use heliu_model::ports::*;
 use heliu_model::{Call, Failure, Ts};
 
-use crate::{SqliteLedger, budget, pages, reads, runs, tokens, writes};
+use crate::{SqliteLedger, budget, pages, reads, runs, schedules, tokens, writes};
 
 #[async_trait]
 impl Ledger for SqliteLedger {
@@ -125,6 +125,22 @@ impl Ledger for SqliteLedger {
 
     async fn prune(&self, keep: Retention, _now: Ts) -> Result<u64, Failure> {
         self.write(false, move |tx, _| reads::prune(tx, &keep)).await
+    }
+}
+
+#[async_trait]
+impl Schedules for SqliteLedger {
+    async fn timetable(&self, lines: &[TimetableLine], now: Ts) -> Result<Vec<TickState>, Failure> {
+        let lines = lines.to_vec();
+        self.write(false, move |tx, _| schedules::timetable(tx, &lines, now)).await
+    }
+
+    async fn answer(&self, answer: TickAnswer) -> Result<(), Failure> {
+        self.write(false, move |tx, _| schedules::answer(tx, &answer)).await
+    }
+
+    async fn tick_states(&self, plan: PlanId) -> Result<Vec<TickState>, Failure> {
+        self.read(move |db, _| schedules::states(db, plan)).await
     }
 }
 

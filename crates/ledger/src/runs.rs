@@ -8,7 +8,7 @@ use heliu_model::run::{Counts, RecordCounts, RunKind, RunState, WindowReport};
 use heliu_model::{Failure, Problem, Ts, Window};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use crate::{Stop, errors, from_json, to_json, writes};
+use crate::{Stop, errors, from_json, schedules, to_json, writes};
 
 /// Changes of a plan's records by state.
 pub(crate) type Deltas = [i64; 7];
@@ -163,9 +163,19 @@ pub(crate) fn open_run(tx: &Transaction, open: &OpenRun) -> Result<RunOpening, S
             })
         })
         .optional()?;
+    let tick = open.tick.map(|t| schedules::state(tx, open.plan, t.trigger)).transpose()?.flatten();
+    if let (Some(tick), Some(state)) = (open.tick, tick)
+        && tick.at <= state.answered
+        && state.owed.is_none_or(|owed| owed > open.now)
+    {
+        return Ok(RunOpening::Answered(state));
+    }
     if let Some(e) = &existing {
         if e.lease > open.now.0 && !dead_owner(&e.owner) {
             return Ok(RunOpening::Busy { owner: e.owner.clone(), since: Ts(e.since) });
+        }
+        if let Some(tick) = open.tick {
+            schedules::begin(tx, open.plan, tick, open.now)?;
         }
         tx.execute(
             "UPDATE runs SET epoch = epoch + 1, owner = ?2, owned_since = ?3, lease_until = ?4, ended = NULL, failure = NULL
@@ -173,11 +183,13 @@ pub(crate) fn open_run(tx: &Transaction, open: &OpenRun) -> Result<RunOpening, S
             params![e.id, open.owner, open.now.0, open.lease_until.0],
         )?;
         release_queued(tx, e.id, open.plan)?;
-        if e.kind == kind_word(open.kind) && open.kind != RunKind::Limited {
+        if e.kind == open.kind.word() && open.kind != RunKind::Limited {
             return Ok(RunOpening::Owned(Box::new(owned(tx, e.id, true)?)));
         }
         settle_open_intents(tx, e.id)?;
         end(tx, e.id, open.plan, RunState::Stopped, open.now)?;
+    } else if let Some(tick) = open.tick {
+        schedules::begin(tx, open.plan, tick, open.now)?;
     }
     let waiting = state_counts(tx, open.plan)?;
     let counts = Counts { waiting_before: waiting.waiting + waiting.queued, ..Counts::default() };
@@ -187,7 +199,7 @@ pub(crate) fn open_run(tx: &Transaction, open: &OpenRun) -> Result<RunOpening, S
         params![
             open.ulid,
             open.plan,
-            kind_word(open.kind),
+            open.kind.word(),
             open.now.0,
             open.owner,
             open.lease_until.0,
@@ -396,18 +408,6 @@ pub(crate) fn reports(db: &Connection, run: RunId) -> Result<Vec<WindowReport>, 
     Ok(windows(db, run)?.into_iter().map(|w| w.report).collect())
 }
 
-fn kind_word(kind: RunKind) -> &'static str {
-    match kind {
-        RunKind::Normal => "normal",
-        RunKind::Backfill => "backfill",
-        RunKind::Limited => "limited",
-        RunKind::TargetOnly => "target_only",
-    }
-}
-
 fn kind_of(word: &str) -> RunKind {
-    [RunKind::Backfill, RunKind::Limited, RunKind::TargetOnly]
-        .into_iter()
-        .find(|k| kind_word(*k) == word)
-        .unwrap_or(RunKind::Normal)
+    RunKind::parse(word).unwrap_or(RunKind::Normal)
 }

@@ -6,7 +6,8 @@
 use rusqlite::Connection;
 
 /// Migrations in order; never edited, only added to.
-pub(crate) const MIGRATIONS: &[&str] = &[r"
+pub(crate) const MIGRATIONS: &[&str] = &[
+    r"
 CREATE TABLE plans (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
@@ -159,7 +160,20 @@ CREATE TABLE secrets (name TEXT PRIMARY KEY, sealed BLOB NOT NULL, stored_at INT
 CREATE TABLE budget (credential TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
 CREATE INDEX budget_credential ON budget(credential, at);
 CREATE TABLE budget_holds (credential TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT;
-"];
+",
+    r"
+-- Which ticks have been answered: one row a plan and trigger.
+CREATE TABLE schedules (
+  plan INTEGER NOT NULL,
+  what TEXT NOT NULL,
+  words TEXT NOT NULL,
+  answered INTEGER NOT NULL,
+  owed INTEGER,
+  failures INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (plan, what)
+) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Brings a database to the newest schema.
 pub(crate) fn migrate(db: &mut Connection) -> rusqlite::Result<Result<(), i64>> {

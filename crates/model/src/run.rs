@@ -133,6 +133,31 @@ pub enum RunKind {
     Limited,
     /// Writes what waits, reads nothing.
     TargetOnly,
+    /// Gap scan (omission remedy, dialect §5.6): reads a range again with the remedy's own parameters, stores only
+    /// what is missing or changed, and leaves the watermark alone.
+    Remedy,
+}
+
+impl RunKind {
+    /// All of them.
+    pub const ALL: [RunKind; 5] =
+        [RunKind::Normal, RunKind::Backfill, RunKind::Limited, RunKind::TargetOnly, RunKind::Remedy];
+
+    /// The word that is stored and shown.
+    pub fn word(self) -> &'static str {
+        match self {
+            RunKind::Normal => "normal",
+            RunKind::Backfill => "backfill",
+            RunKind::Limited => "limited",
+            RunKind::TargetOnly => "target_only",
+            RunKind::Remedy => "remedy",
+        }
+    }
+
+    /// Reads a stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        RunKind::ALL.into_iter().find(|k| k.word() == word)
+    }
 }
 
 /// How a run ended.
@@ -191,6 +216,10 @@ pub struct RunReport {
     pub problems: Vec<Problem>,
     /// The failure that ended the run early, if any.
     pub failure: Option<crate::Failure>,
+    /// What kind of run it was.
+    pub kind: RunKind,
+    /// An interrupted run went on: its windows were frozen when it first began.
+    pub resumed: bool,
     /// Records of the plan now failed or in doubt, whenever that happened.
     pub standing_failed: u64,
     /// Records of the plan now in doubt.
@@ -223,6 +252,8 @@ impl RunReport {
             seconds: row.seconds,
             problems: row.problems.clone(),
             failure: row.failure.clone(),
+            kind: row.kind,
+            resumed: false,
             standing_failed: standing.failed,
             standing_in_doubt: standing.in_doubt,
         }

@@ -47,7 +47,7 @@ fn show(out: &Out, p: &Prepared) {
 pub async fn preview(app: &App, plan: &str, record: Option<&Path>, key: Option<&str>) -> Done {
     let registry = app.registry()?;
     let ledger = app.ledger()?;
-    let ready = app.ready(&registry, &ledger, plan).await?;
+    let ready = app.ready(&registry, &ledger, plan, false).await?;
     let spec = &ready.spec;
     let row = ledger.find_plan(&spec.name).await?;
     let now = app.clock.now();

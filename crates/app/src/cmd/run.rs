@@ -211,7 +211,7 @@ pub async fn run(app: &App, args: RunArgs) -> Done {
     let ledger = app.ledger()?;
     let mut plans = Vec::new();
     for name in &args.plans {
-        match app.ready(&registry, &ledger, name).await {
+        match app.ready(&registry, &ledger, name, args.remedy).await {
             Ok(ready) => {
                 let n = ready.warnings.len();
                 if n > 0 {
@@ -241,6 +241,8 @@ pub async fn run(app: &App, args: RunArgs) -> Done {
             limit: args.limit,
             source_only: args.source_only,
             target_only: args.target_only,
+            remedy: args.remedy,
+            ..RunOptions::default()
         };
         work.push((ready, options));
     }

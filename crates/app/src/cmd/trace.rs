@@ -58,7 +58,7 @@ pub async fn trace(app: &App, plan: &str, id: &str) -> Done {
     // How it would be rendered with today's metadata.
     if let Some(content) = &story.content {
         let registry = app.registry()?;
-        match app.ready(&registry, &ledger, plan).await {
+        match app.ready(&registry, &ledger, plan, false).await {
             Ok(ready) => {
                 let window = Window { from: r.changed_at, to: r.changed_at };
                 let rendered = ready.sides.renderer.render(&window, content);

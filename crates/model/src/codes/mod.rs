@@ -6,6 +6,7 @@ mod dialect;
 mod ledger;
 pub mod lint;
 mod run;
+mod schedule;
 mod source;
 mod target;
 mod token;
@@ -43,6 +44,7 @@ pub fn all() -> impl Iterator<Item = &'static Code> {
         target::CODES,
         ledger::CODES,
         run::CODES,
+        schedule::CODES,
         cli::CODES,
     ]
     .into_iter()

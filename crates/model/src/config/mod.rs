@@ -7,7 +7,7 @@ mod plan;
 mod settings;
 
 pub use connector::{ConnectorFile, CredentialValue};
-pub use plan::{Missed, PlanFile, SideFile};
+pub use plan::{PlanFile, SideFile};
 pub use settings::Settings;
 
 use crate::{Problem, text};

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::fields::Fields;
 use crate::record::{OnChange, Policy};
-use crate::schedule::Schedule;
+use crate::schedule::{Missed, Schedule};
 use crate::walk::Verify;
 use crate::{Problem, text};
 
@@ -16,18 +16,6 @@ pub struct SideFile {
     pub connector: String,
     /// Metadata, verbatim.
     pub metadata: Value,
-}
-
-/// What happens with ticks that were missed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Missed {
-    /// One run for all of them.
-    #[default]
-    Once,
-    /// One run each.
-    All,
-    /// None.
-    Skip,
 }
 
 /// A plan file with its defaults filled in.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::ports::{Tick, TickState};
 use crate::record::{Hash, Policy, State};
 use crate::run::{Counts, RecordCounts, RunKind, RunState, WindowReport};
 use crate::{Call, CallKind, Failure, Problem, Ts, Window};
@@ -52,6 +53,10 @@ pub struct OpenRun {
     pub now: Ts,
     /// The lease ends then unless renewed.
     pub lease_until: Ts,
+    /// The tick this run answers, if a schedule started it. In the same transaction: the tick (and all before it) is
+    /// marked as answered and the run as owed since `now`; if it was answered before and no run is owed at `now`, the
+    /// answer is [`RunOpening::Answered`] and nothing changes. [`RunOpening::Busy`] leaves the tick unanswered.
+    pub tick: Option<Tick>,
 }
 
 /// A window of an open run.
@@ -106,6 +111,8 @@ pub enum RunOpening {
         /// Since when.
         since: Ts,
     },
+    /// The tick has been answered by somebody else: nothing to do.
+    Answered(TickState),
 }
 
 /// What the plan's rules say about one element of a reply.
@@ -161,6 +168,8 @@ pub struct PageCommit {
     pub policy: Policy,
     /// At most this many due records are stored as queued and handed over; the rest waits.
     pub hand_over: usize,
+    /// Name at most so many new and changed records in the outcome (0 for all runs but gap scans).
+    pub name_news: usize,
     /// Now.
     pub now: Ts,
 }
@@ -186,6 +195,19 @@ pub struct PageOutcome {
     pub clash_ids: Vec<String>,
     /// New versions of records in doubt: stored, and due, but counted in doubt.
     pub in_doubt: u64,
+    /// New and changed records by name, at most [`PageCommit::name_news`], in order.
+    pub news: Vec<News>,
+}
+
+/// A record that a page brought as new or changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    /// Record id.
+    pub id: String,
+    /// It was known with other content (else it was not known).
+    pub changed: bool,
+    /// Its modification stamp, where the platform declares one.
+    pub stamp: Option<String>,
 }
 
 /// How the walk goes on after a page; computed from the outcome inside the transaction.

@@ -2,12 +2,14 @@
 
 mod clock;
 mod ledger;
+mod schedules;
 mod source;
 mod target;
 mod tokens;
 
 pub use clock::Clock;
 pub use ledger::*;
+pub use schedules::{Schedules, Tick, TickAnswer, TickState, TimetableLine, Trigger};
 pub use source::{Page, PageRequest, Prepared, Source, SourceShape};
 pub use target::{
     Fence, Found, Render, Replay, RowBody, RowResult, Target, TargetSession, TargetShape, WriteRow,
