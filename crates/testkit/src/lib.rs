@@ -1,3 +1,12 @@
-//! heliu: testkit.
+//! What heliu's tests stand on, and nothing that is shipped: a manual clock, a ledger in memory, the conformance
+//! suite that every ledger must pass, and a private MariaDB.
 
+pub mod clock;
+pub mod conformance;
 pub mod mariadb;
+pub mod memory;
+pub mod rng;
+pub mod through;
+
+pub use clock::ManualClock;
+pub use memory::MemoryLedger;

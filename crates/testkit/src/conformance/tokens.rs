@@ -1,0 +1,151 @@
+//! Tokens and budgets.
+
+use std::sync::Arc;
+
+use heliu_model::budget::Limits;
+use heliu_model::ports::*;
+use heliu_model::{Secret, Ts};
+
+use super::{START, Store};
+
+const WHO: &str = "connector/jst";
+const STALE: u64 = 60_000;
+
+fn pair(n: u32) -> TokenPair {
+    TokenPair {
+        access: Secret::new(format!("access-{n}")),
+        refresh: Some(Secret::new(format!("refresh-{n}"))),
+        expires_at: Some(START.plus_ms(i64::from(n) * 3_600_000)),
+    }
+}
+
+fn event(what: &str, at: Ts) -> TokenEvent {
+    TokenEvent { at, event: what.into(), by: "one".into(), detail: "words".into(), expires_at: None }
+}
+
+async fn begin(s: &Arc<dyn Store>, generation: u64, owner: &str, now: Ts) -> RefreshStart {
+    s.begin_refresh(WHO, generation, owner, now, STALE).await.expect("begin_refresh")
+}
+
+/// The file's pair begins a row; an edited file replaces it, whatever was refreshed since.
+pub async fn a_pair_is_adopted_and_replaced_when_edited(s: Arc<dyn Store>) {
+    assert_eq!(s.load(WHO).await, Ok(None));
+    let row = s.adopt(WHO, &pair(1), "digest-1", START).await.expect("adopt");
+    assert_eq!((&row.pair, row.origin.as_str(), row.stored_at), (&pair(1), "digest-1", START));
+    assert!(row.broken_refresh.is_none() && !row.needs_authorisation);
+    assert_eq!(s.load(WHO).await, Ok(Some(row.clone())));
+    begin(&s, row.generation, "one", START).await;
+    let ended = s.end_refresh(WHO, "one", Some(&pair(2)), false, &event("refreshed", START)).await;
+    let ended = ended.expect("end").expect("row");
+    assert_eq!((&ended.pair, ended.origin.as_str()), (&pair(2), "digest-1"));
+    assert!(ended.generation > row.generation);
+    let edited = s.adopt(WHO, &pair(9), "digest-2", START.plus_ms(5)).await.expect("adopt");
+    assert_eq!((&edited.pair, edited.origin.as_str()), (&pair(9), "digest-2"));
+    assert!(edited.generation > ended.generation, "whoever holds the old pair learns of it");
+    assert_eq!(s.load("connector/other").await, Ok(None));
+}
+
+/// Whoever comes second waits.
+pub async fn one_refresh_at_a_time(s: Arc<dyn Store>) {
+    let row = s.adopt(WHO, &pair(1), "d", START).await.expect("adopt");
+    let g = row.generation;
+    assert_eq!(begin(&s, g, "one", START).await, RefreshStart::Yours { broken: false });
+    assert!(s.load(WHO).await.expect("load").expect("row").broken_refresh.is_some(), "the intent is stored");
+    assert!(matches!(begin(&s, g, "two", START.plus_ms(10)).await, RefreshStart::Busy(ms) if ms > 0));
+    let other = s.begin_refresh("connector/b", 0, "two", START, STALE).await;
+    assert_eq!(other, Ok(RefreshStart::Yours { broken: false }), "another credential is free");
+    s.end_refresh(WHO, "one", Some(&pair(2)), false, &event("refreshed", START)).await.expect("end");
+    match begin(&s, g, "two", START.plus_ms(20)).await {
+        RefreshStart::Newer(row) => assert_eq!(row.pair, pair(2)),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The pair that failed is compared by its generation.
+pub async fn a_newer_pair_is_used_instead(s: Arc<dyn Store>) {
+    let old = s.adopt(WHO, &pair(1), "d", START).await.expect("adopt");
+    let new = s.adopt(WHO, &pair(2), "e", START).await.expect("adopt");
+    match begin(&s, old.generation, "one", START).await {
+        RefreshStart::Newer(row) => assert_eq!(row, new),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(begin(&s, new.generation, "one", START).await, RefreshStart::Yours { broken: false });
+}
+
+/// Its process is gone: after a while, or at once for the same owner, somebody else goes on and knows.
+pub async fn a_refresh_that_never_ended_is_told(s: Arc<dyn Store>) {
+    let g = s.adopt(WHO, &pair(1), "d", START).await.expect("adopt").generation;
+    begin(&s, g, "one", START).await;
+    let row = s.load(WHO).await.expect("load").expect("row");
+    assert_eq!((row.broken_refresh, &row.pair), (Some(START), &pair(1)));
+    let later = START.plus_ms(STALE as i64 + 1);
+    assert_eq!(begin(&s, g, "two", later).await, RefreshStart::Yours { broken: true });
+    assert_eq!(begin(&s, g, "two", later.plus_ms(1)).await, RefreshStart::Yours { broken: true });
+    assert!(matches!(begin(&s, g, "one", later.plus_ms(2)).await, RefreshStart::Busy(_)));
+    // What the first one obtained after all is the newest there is.
+    let late = s.end_refresh(WHO, "one", Some(&pair(3)), false, &event("refreshed", later)).await;
+    assert_eq!(late.expect("end").expect("row").pair, pair(3));
+}
+
+/// The old pair stays; a person may be needed.
+pub async fn a_refresh_without_result_leaves_the_pair(s: Arc<dyn Store>) {
+    let g = s.adopt(WHO, &pair(1), "d", START).await.expect("adopt").generation;
+    begin(&s, g, "one", START).await;
+    s.end_refresh(WHO, "two", None, true, &event("failed", START)).await.expect("end");
+    let row = s.load(WHO).await.expect("load").expect("row");
+    assert!(row.broken_refresh.is_some() && !row.needs_authorisation, "not theirs to end");
+    s.end_refresh(WHO, "one", None, true, &event("needs_authorisation", START)).await.expect("end");
+    let row = s.load(WHO).await.expect("load").expect("row");
+    assert_eq!((&row.pair, row.generation, row.needs_authorisation), (&pair(1), g, true));
+    assert_eq!(row.broken_refresh, None);
+    begin(&s, g, "one", START).await;
+    s.end_refresh(WHO, "one", Some(&pair(2)), false, &event("refreshed", START)).await.expect("end");
+    assert!(!s.load(WHO).await.expect("load").expect("row").needs_authorisation);
+}
+
+/// A platform that gives the first token on request.
+pub async fn a_refresh_may_begin_with_nothing(s: Arc<dyn Store>) {
+    assert_eq!(begin(&s, 0, "one", START).await, RefreshStart::Yours { broken: false });
+    assert!(matches!(begin(&s, 0, "two", START).await, RefreshStart::Busy(_)));
+    let bare = TokenPair { refresh: None, ..pair(1) };
+    let row = s.end_refresh(WHO, "one", Some(&bare), false, &event("refreshed", START)).await;
+    let row = row.expect("end").expect("row");
+    assert_eq!((&row.pair, row.broken_refresh), (&bare, None));
+    assert!(row.generation > 0);
+    assert_eq!(begin(&s, row.generation, "two", START).await, RefreshStart::Yours { broken: false });
+}
+
+/// Who refreshed when.
+pub async fn history_is_newest_first(s: Arc<dyn Store>) {
+    let g = s.adopt(WHO, &pair(1), "d", START).await.expect("adopt").generation;
+    begin(&s, g, "one", START.plus_ms(1)).await;
+    let told = event("refreshed", START.plus_ms(2));
+    s.end_refresh(WHO, "one", Some(&pair(2)), false, &told).await.expect("end");
+    s.adopt("connector/other", &pair(5), "d", START).await.expect("adopt");
+    let all = s.history(WHO, 0).await.expect("history");
+    assert_eq!(all.iter().map(|e| e.event.as_str()).collect::<Vec<_>>(), ["refreshed", "loaded"]);
+    assert_eq!((&all[0], all[1].expires_at), (&told, pair(1).expires_at));
+    assert_eq!(s.history(WHO, 1).await.expect("history").len(), 1);
+}
+
+/// Slots in any second and minute; a hold moves everybody on.
+pub async fn budgets_are_kept_per_credential(s: Arc<dyn Store>) {
+    let limits = Limits { requests_per_second: Some(2), requests_per_minute: None, concurrency: None };
+    let mut slots = Vec::new();
+    for _ in 0..5 {
+        slots.push(s.reserve(WHO, &limits, START).await.expect("reserve"));
+    }
+    assert_eq!(slots[..2], [START, START]);
+    for n in 2..5 {
+        assert!(slots[n].0 - slots[n - 2].0 >= 1_000, "{slots:?}");
+    }
+    assert_eq!(s.reserve("connector/other", &limits, START).await, Ok(START));
+    let until = START.plus_ms(30_000);
+    s.hold("connector/other", until).await.expect("hold");
+    s.hold("connector/other", START.plus_ms(5)).await.expect("hold");
+    assert!(s.reserve("connector/other", &limits, START).await.expect("reserve") >= until);
+    assert!(s.reserve(WHO, &limits, START).await.expect("reserve") < until);
+    // What lies long back no longer counts.
+    let much_later = START.plus_ms(3_600_000);
+    assert_eq!(s.reserve(WHO, &limits, much_later).await, Ok(much_later));
+}
