@@ -183,14 +183,15 @@ pub(crate) fn open_run(tx: &Transaction, open: &OpenRun) -> Result<RunOpening, S
             params![e.id, open.owner, open.now.0, open.lease_until.0],
         )?;
         release_queued(tx, e.id, open.plan)?;
+        hold_announced(tx, open.plan)?;
         if e.kind == open.kind.word() && open.kind != RunKind::Limited {
             return Ok(RunOpening::Owned(Box::new(owned(tx, e.id, true)?)));
         }
-        settle_open_intents(tx, e.id)?;
         end(tx, e.id, open.plan, RunState::Stopped, open.now)?;
     } else if let Some(tick) = open.tick {
         schedules::begin(tx, open.plan, tick, open.now)?;
     }
+    hold_announced(tx, open.plan)?;
     let waiting = state_counts(tx, open.plan)?;
     let counts = Counts { waiting_before: waiting.waiting + waiting.queued, ..Counts::default() };
     tx.execute(
@@ -237,10 +238,8 @@ fn release_queued(tx: &Transaction, run: RunId, plan: PlanId) -> Result<(), Stop
     tx.execute_batch(
         "CREATE TEMP TABLE IF NOT EXISTS announced(id INTEGER PRIMARY KEY); DELETE FROM announced;",
     )?;
-    for intent in intents(tx, run)? {
-        for (row, _) in &intent.members {
-            tx.prepare_cached("INSERT OR IGNORE INTO announced(id) VALUES (?1)")?.execute([row])?;
-        }
+    for row in announced(tx, plan)? {
+        tx.prepare_cached("INSERT OR IGNORE INTO announced(id) VALUES (?1)")?.execute([row])?;
     }
     let n = tx.execute(
         "UPDATE records SET state = 0 WHERE plan = ?1 AND state = 1 AND id NOT IN (SELECT id FROM announced)",
@@ -252,20 +251,26 @@ fn release_queued(tx: &Transaction, run: RunId, plan: PlanId) -> Result<(), Stop
     Ok(())
 }
 
-/// A run that is put aside: what it announced and never settled waits for the next run as in doubt or again,
-/// whatever the target allows; its intents move to that run.
-fn settle_open_intents(tx: &Transaction, run: RunId) -> Result<(), Stop> {
-    // Intents name their plan; the next run of the plan takes them over.
-    tx.execute("UPDATE intents SET run = 0 WHERE run = ?1", [run])?;
-    Ok(())
+/// The doubt about an announced write holds back whatever version of the record is current by now.
+fn hold_announced(tx: &Transaction, plan: PlanId) -> Result<(), Stop> {
+    let mut n = 0;
+    for row in announced(tx, plan)? {
+        n += tx.prepare_cached("UPDATE records SET state = 1 WHERE id = ?1 AND state = 0")?.execute([row])?
+            as i64;
+    }
+    bump(tx, plan, &[-n, n, 0, 0, 0, 0, 0])
 }
 
-fn intents(tx: &Transaction, run: RunId) -> Result<Vec<Intent>, Stop> {
-    let mut q = tx.prepare_cached(
-        "SELECT id, members, announced FROM intents
-         WHERE run = ?1 OR (run = 0 AND plan = (SELECT plan FROM runs WHERE id = ?1)) ORDER BY id",
-    )?;
-    let rows = q.query_map([run], |r| {
+/// Records whose write was announced and never settled.
+fn announced(tx: &Transaction, plan: PlanId) -> Result<impl Iterator<Item = i64>, Stop> {
+    Ok(intents(tx, plan)?.into_iter().flat_map(|i| i.members).map(|(row, _)| row))
+}
+
+/// Announced writes belong to the plan: whichever run comes next resolves them.
+fn intents(tx: &Transaction, plan: PlanId) -> Result<Vec<Intent>, Stop> {
+    let mut q =
+        tx.prepare_cached("SELECT id, members, announced FROM intents WHERE plan = ?1 ORDER BY id")?;
+    let rows = q.query_map([plan], |r| {
         Ok(Intent {
             id: r.get(0)?,
             members: writes::members(&r.get::<_, Vec<u8>>(1)?),
@@ -276,11 +281,11 @@ fn intents(tx: &Transaction, run: RunId) -> Result<Vec<Intent>, Stop> {
 }
 
 fn owned(tx: &Transaction, run: RunId, resumed: bool) -> Result<OwnedRun, Stop> {
-    let mut out = tx.query_row(
-        "SELECT ulid, kind, epoch, started, counts, problems FROM runs WHERE id = ?1",
+    let (mut out, plan) = tx.query_row(
+        "SELECT ulid, kind, epoch, started, counts, problems, plan FROM runs WHERE id = ?1",
         [run],
         |r| {
-            Ok(OwnedRun {
+            let out = OwnedRun {
                 id: run,
                 ulid: r.get(0)?,
                 kind: kind_of(&r.get::<_, String>(1)?),
@@ -291,10 +296,11 @@ fn owned(tx: &Transaction, run: RunId, resumed: bool) -> Result<OwnedRun, Stop> 
                 counts: from_json(&r.get::<_, String>(4)?),
                 intents: Vec::new(),
                 problems: from_json(&r.get::<_, String>(5)?),
-            })
+            };
+            Ok((out, r.get(6)?))
         },
     )?;
-    out.intents = intents(tx, run)?;
+    out.intents = intents(tx, plan)?;
     out.windows = windows(tx, run)?;
     Ok(out)
 }

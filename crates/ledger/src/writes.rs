@@ -114,16 +114,16 @@ pub(crate) fn intent_rows(tx: &Transaction, run: i64, epoch: i64, intent: i64) -
         .optional()?;
     let mut bodies = Bodies::default();
     let mut out = Vec::new();
-    for (row, version) in members(&data.unwrap_or_default()) {
+    for (row, _) in members(&data.unwrap_or_default()) {
         let found = tx
             .prepare_cached(
-                "SELECT key, attempts, blob, off, len FROM records WHERE id = ?1 AND version = ?2 AND state = 1",
+                "SELECT key, attempts, blob, off, len, version FROM records WHERE id = ?1 AND state = 1",
             )?
-            .query_row(params![row, version], |r| {
-                Ok((r.get::<_, String>(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?))
+            .query_row([row], |r| {
+                Ok((r.get::<_, String>(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?))
             })
             .optional()?;
-        let Some((key, attempts, blob, off, len)) = found else { continue };
+        let Some((key, attempts, blob, off, len, version)) = found else { continue };
         let content = bodies.slice(tx, blob, off, len)?.ok_or_else(|| gone(&key))?;
         out.push(Due { row, id: key, version, attempts, content });
     }
@@ -195,13 +195,30 @@ fn settle_one(
         .optional()?;
     let Some(now) = now else { return Ok(()) };
     if now.version != version {
-        // A newer version replaced it on its way: that one stays due and was counted as superseded then. The write
-        // is remembered with the version it belongs to.
-        if matches!(outcome, Outcome::Written(_)) {
-            tx.prepare_cached(
-                "UPDATE versions SET state = 2, write_call = ?3, written_at = ?4 WHERE record = ?1 AND version = ?2",
-            )?
-            .execute(params![row, version, call, s.now.0])?;
+        // A newer version replaced it on its way: that one stays due, and this one was counted as superseded then.
+        // The write is remembered with the version it belongs to.
+        match outcome {
+            Outcome::Written(_) => {
+                tx.prepare_cached(
+                    "UPDATE versions SET state = 2, write_call = ?3, written_at = ?4 WHERE record = ?1 AND version = ?2",
+                )?
+                .execute(params![row, version, call, s.now.0])?;
+            }
+            Outcome::InDoubt(f) => {
+                tx.prepare_cached(
+                    "UPDATE versions SET state = 6, write_call = ?3 WHERE record = ?1 AND version = ?2",
+                )?
+                .execute(params![row, version, call])?;
+                // The doubt is about the record: its newer version is not sent before it is resolved.
+                if matches!(now.state, State::Waiting | State::Queued) {
+                    tx.prepare_cached("UPDATE records SET state = 6, code = ?2, reason = ?3 WHERE id = ?1")?
+                        .execute(params![row, f.code, reason(f)])?;
+                    target.in_doubt += 1;
+                    moved(deltas, Some(now.state), State::InDoubt);
+                    *settled += i64::from(now.state == State::Queued);
+                }
+            }
+            _ => {}
         }
         return Ok(());
     }
@@ -269,5 +286,15 @@ pub(crate) fn put_back(tx: &Transaction, plan: PlanId, rows: &[RowId], now: Ts) 
         n += 1;
     }
     bump(tx, plan, &deltas)?;
+    // They are due again in the run that is under way.
+    let open: Option<i64> = tx
+        .prepare_cached("SELECT id FROM runs WHERE plan = ?1 AND state = 'open'")?
+        .query_row([plan], |r| r.get(0))
+        .optional()?;
+    if let Some(run) = open.filter(|_| n > 0) {
+        let mut counts = runs::counts(tx, run)?;
+        counts.waiting_before += n;
+        runs::save_counts(tx, run, &counts, 0)?;
+    }
     Ok(n)
 }

@@ -537,7 +537,9 @@ pub trait Ledger: Send + Sync {
     async fn set_watermark(&self, plan: PlanId, at: Ts, by: &str, now: Ts) -> Result<(), Failure>;
 
     /// Opens a run, or takes over the plan's interrupted one (its lease has ended or was released): the epoch grows,
-    /// records queued by the former owner wait again except members of unsettled intents.
+    /// records queued by the former owner wait again except members of unsettled intents. Unsettled intents belong
+    /// to the plan: whichever run comes next is given them, and until it settles them their members stay queued,
+    /// with whatever version is current by then.
     /// A new run of another kind first closes an interrupted one of a different kind as `Stopped`.
     async fn open_run(&self, open: OpenRun) -> Result<RunOpening, Failure>;
 
@@ -564,11 +566,12 @@ pub trait Ledger: Send + Sync {
     async fn announce(&self, announce: Announce) -> Result<i64, Failure>;
 
     /// Settles versions: `Written` marks the record written only if the version is still current, else the newer
-    /// version stays due. Returns the rows whose newer version became due and was not handed over.
+    /// version stays due. The doubt of an older version is the record's: its newer version is in doubt too, and not
+    /// handed out before the doubt is resolved.
     async fn settle(&self, settle: Settle) -> Result<(), Failure>;
 
-    /// Contents of an intent's members, for resolving it after a crash. Members whose version is no longer current
-    /// are left out.
+    /// An intent's members with their current version and content, for resolving it after a crash. Members settled
+    /// meanwhile are left out.
     async fn intent_rows(&self, run: RunId, epoch: i64, intent: i64) -> Result<Vec<Due>, Failure>;
 
     /// Closes the run, or releases it to be resumed. Counts what waits.
@@ -592,7 +595,8 @@ pub trait Ledger: Send + Sync {
     /// Contents of rows.
     async fn contents(&self, rows: &[RowId]) -> Result<Vec<(RowId, Bytes)>, Failure>;
 
-    /// Puts records back to waiting, attempts forgotten. Records in `rows` that are being written stay. Returns how many.
+    /// Puts records back to waiting, attempts forgotten; they are due in the plan's open run, if there is one.
+    /// Records in `rows` that are being written stay. Returns how many.
     async fn put_back(&self, plan: PlanId, rows: &[RowId], now: Ts) -> Result<u64, Failure>;
 
     /// Lists calls without bodies, newest first.
