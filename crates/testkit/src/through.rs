@@ -11,8 +11,8 @@ use heliu_model::{Call, Failure, Ts};
 use crate::MemoryLedger;
 
 /// Everything that one store offers.
-pub trait Store: Ledger + Tokens + Budget {}
-impl<T: Ledger + Tokens + Budget + ?Sized> Store for T {}
+pub trait Store: Ledger + Schedules + Tokens + Budget {}
+impl<T: Ledger + Schedules + Tokens + Budget + ?Sized> Store for T {}
 
 /// What happens around every call of a port. An `Err` is what the caller gets instead of the answer.
 #[async_trait]
@@ -199,6 +199,21 @@ impl Ledger for Through {
 
     async fn prune(&self, keep: Retention, now: Ts) -> Result<u64, Failure> {
         pass!(self, prune(keep, now))
+    }
+}
+
+#[async_trait]
+impl Schedules for Through {
+    async fn timetable(&self, lines: &[TimetableLine], now: Ts) -> Result<Vec<TickState>, Failure> {
+        pass!(self, timetable(lines, now))
+    }
+
+    async fn answer(&self, answer: TickAnswer) -> Result<(), Failure> {
+        pass!(self, answer(answer))
+    }
+
+    async fn tick_states(&self, plan: PlanId) -> Result<Vec<TickState>, Failure> {
+        pass!(self, tick_states(plan))
     }
 }
 

@@ -14,7 +14,7 @@ impl Bench {
         self.later(LEASE + 1);
         match self.opening(RunKind::Normal, &[(0, 1)], "two").await {
             RunOpening::Owned(run) => *run,
-            RunOpening::Busy { owner, .. } => panic!("still {owner}"),
+            other => panic!("{other:?}"),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod pages;
 pub mod reads;
 pub mod retention;
 pub mod runs;
+pub mod schedules;
 pub mod tokens;
 pub mod writes;
 
@@ -56,6 +57,7 @@ macro_rules! conformance {
             pages: derived_contents_are_kept_as_they_are,
             pages: the_watermark_moves_with_the_last_page_only_and_never_back,
             pages: calls_and_findings_are_stored_with_the_page,
+            pages: news_are_named_where_wished,
             writes: what_waits_is_claimed_once_and_oldest_first,
             writes: a_claim_takes_what_is_current,
             writes: only_what_waits_is_claimed,
@@ -83,6 +85,9 @@ macro_rules! conformance {
             reads: calls_are_listed_and_shown,
             retention: bodies_of_calls_go_by_age_and_size,
             retention: nothing_unwritten_goes,
+            schedules: lines_begin_now_and_edited_ones_anew,
+            schedules: a_tick_is_answered_by_one_run,
+            schedules: what_is_owed_is_run_when_its_time_has_come,
             tokens: a_pair_is_adopted_and_replaced_when_edited,
             tokens: one_refresh_at_a_time,
             tokens: a_newer_pair_is_used_instead,
@@ -141,6 +146,7 @@ impl Bench {
             owner: owner.to_owned(),
             now: self.now,
             lease_until: self.now.plus_ms(LEASE),
+            tick: None,
         };
         self.store.open_run(wish).await.expect("open_run")
     }
@@ -149,7 +155,7 @@ impl Bench {
     pub async fn open(&mut self) -> OwnedRun {
         match self.opening(RunKind::Normal, &[(-1_000, 0)], "one").await {
             RunOpening::Owned(run) => *run,
-            RunOpening::Busy { owner, .. } => panic!("busy: {owner}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -281,6 +287,7 @@ impl Sheet {
                 elements,
                 policy: Policy::default(),
                 hand_over: 0,
+                name_news: 0,
                 now: START,
             },
             step: WalkStep { walk: "going on".into(), problems: Vec::new(), total: None, close: None },

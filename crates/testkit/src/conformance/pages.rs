@@ -323,3 +323,23 @@ pub async fn calls_and_findings_are_stored_with_the_page(store: Arc<dyn Store>) 
         [("HL-7020", "1")]
     );
 }
+
+/// A gap scan says what was missing and what had changed; nobody else pays for it.
+pub async fn news_are_named_where_wished(store: Arc<dyn Store>) {
+    let mut b = Bench::new(store).await;
+    let run = b.open().await;
+    let quiet = b.commit(Sheet::new(&run, vec![keep("1", "a"), stamped("2", "a", "5")])).await.outcome;
+    assert!(quiet.news.is_empty());
+    let page = vec![
+        keep("1", "a"),
+        stamped("2", "b", "6"),
+        filtered("3", "x", "rule"),
+        keep("4", "a"),
+        keep("5", "a"),
+    ];
+    let mut sheet = Sheet::new(&run, page).at(0, 2);
+    sheet.page.name_news = 2;
+    let news = b.commit(sheet).await.outcome.news;
+    let named: Vec<_> = news.iter().map(|n| (n.id.as_str(), n.changed, n.stamp.as_deref())).collect();
+    assert_eq!(named, [("2", true, Some("6")), ("4", false, None)]);
+}

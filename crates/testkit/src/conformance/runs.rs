@@ -38,7 +38,7 @@ pub async fn a_plan_has_one_open_run(store: Arc<dyn Store>) {
     for kind in [RunKind::Normal, RunKind::TargetOnly] {
         match b.opening(kind, &[], "two").await {
             RunOpening::Busy { owner, since } => assert_eq!((owner.as_str(), since), ("one", START)),
-            RunOpening::Owned(_) => panic!("two runs of one plan"),
+            other => panic!("two runs of one plan: {other:?}"),
         }
     }
     assert_eq!(b.store.runs(b.plan, 0).await.expect("runs").len(), 1);

@@ -6,6 +6,7 @@
 mod pages;
 mod reads;
 mod runs;
+mod schedules;
 mod tokens;
 mod writes;
 
@@ -39,6 +40,7 @@ struct State {
     events: Vec<(String, TokenEvent)>,
     slots: BTreeMap<String, Vec<i64>>,
     holds: BTreeMap<String, Ts>,
+    ticks: BTreeMap<(PlanId, Trigger), (String, TickState)>,
     gone: BTreeSet<String>,
 }
 

@@ -146,6 +146,11 @@ impl State {
             collides: r.collides,
         });
         let decision = decide(known.as_ref(), &e.hash, e.stamp.as_deref(), page.commit.policy);
+        let became_due = matches!(decision, Decision::New | Decision::Changed);
+        if became_due && page.out.news.len() < page.commit.name_news {
+            let changed = decision == Decision::Changed;
+            page.out.news.push(News { id: key.clone(), changed, stamp: e.stamp.clone() });
+        }
         let handed = page.due.len() < page.commit.hand_over;
         let due_state = if handed { RecordState::Queued } else { RecordState::Waiting };
         let row = row.unwrap_or_else(|| next(&self.records));
@@ -208,7 +213,6 @@ impl State {
                 }
             }
         };
-        let became_due = matches!(decision, Decision::New | Decision::Changed);
         if became_due && record.state == RecordState::Queued {
             let content = e.content.clone();
             page.due.push(Due { row, id: key.clone(), version: record.version, attempts: 0, content });

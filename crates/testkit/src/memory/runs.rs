@@ -30,6 +30,13 @@ impl State {
     }
 
     pub(super) fn open_run(&mut self, open: OpenRun) -> RunOpening {
+        let known = open.tick.and_then(|t| Some((t, self.ticks.get(&(open.plan, t.trigger))?.1.clone())));
+        if let Some((tick, state)) = known
+            && tick.at <= state.answered
+            && state.owed.is_none_or(|owed| owed > open.now)
+        {
+            return RunOpening::Answered(state);
+        }
         let existing = self
             .runs
             .iter()
@@ -40,6 +47,7 @@ impl State {
             if run.lease_until > open.now && !self.gone.contains(&run.owner) {
                 return RunOpening::Busy { owner: run.owner.clone(), since: run.owned_since };
             }
+            self.begin_tick(open.plan, open.tick, open.now);
             self.release_queued(open.plan);
             self.hold_announced(open.plan);
             let run = self.runs.get_mut(&id).expect("found above");
@@ -54,6 +62,7 @@ impl State {
             }
             self.end(id, RunState::Stopped, open.now);
         }
+        self.begin_tick(open.plan, open.tick, open.now);
         self.hold_announced(open.plan);
         let standing = self.counts_of(open.plan);
         let id = next(&self.runs);
