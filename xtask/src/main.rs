@@ -7,8 +7,10 @@ use std::process::ExitCode;
 /// A task: its name, what it does, and the function that takes its arguments.
 type Task = (&'static str, &'static str, fn(&[String]) -> Result<(), String>);
 
-const TASKS: &[Task] =
-    &[("docs", "write docs/reference from the tables in the code; --check: fail if it is stale", docs::run)];
+const TASKS: &[Task] = &[
+    ("docs", "write docs/reference from the tables in the code; --check: fail if it is stale", docs::run),
+    ("layers", "check the direction of imports", xtask::layers::run),
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

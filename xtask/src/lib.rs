@@ -1,0 +1,3 @@
+//! Development tasks that are also run as tests.
+
+pub mod layers;
