@@ -1,0 +1,132 @@
+//! The JSON objects of a text: in code fences or out of them, alone or between sentences.
+
+use serde_json::{Map, Value};
+
+use crate::read::{Reader, is_blank};
+use crate::repair::{Kind, Note};
+use crate::source::Source;
+use crate::strings::is_quote;
+use crate::wide;
+
+/// An object of the text.
+#[derive(Debug, Clone)]
+pub(crate) struct Block {
+    pub value: Map<String, Value>,
+    /// Bytes of the text that is read.
+    pub from: usize,
+    pub to: usize,
+    pub notes: Vec<Note>,
+}
+
+/// All objects of a text.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub blocks: Vec<Block>,
+    /// Where the search was given up, because the text is too tangled to be followed.
+    pub tangled: Option<usize>,
+}
+
+/// Finds the objects of a text. Cost is linear: the work is limited by the text's length.
+pub(crate) fn blocks(source: &Source) -> Found {
+    let text = source.text.as_str();
+    let limit = 16 * text.len() as u64 + 100_000;
+    let mut out = Found::default();
+    let (mut at, mut work) = (0, 0u64);
+    while let Some(i) = text.get(at..).and_then(|t| t.find(['{', wide::OPEN_BRACE])) {
+        let from = at + i;
+        let rest = text.get(from..).unwrap_or("");
+        at = from + rest.chars().next().map_or(1, char::len_utf8);
+        if work > limit {
+            out.tangled = Some(from);
+            break;
+        }
+        if !promising(rest) {
+            continue;
+        }
+        let mut block = match strict(rest, &mut work) {
+            Some((value, len)) => {
+                Block { value, from, to: from + len, notes: duplicates(text, from, len, &mut work) }
+            }
+            None => {
+                let mut reader = Reader::new(text, from, work, limit);
+                let value = reader.document();
+                work = reader.work;
+                let Some(value) = value else { continue };
+                Block { value, from, to: reader.at, notes: reader.notes }
+            }
+        };
+        at = at.max(block.to);
+        block.notes.extend(inside(source, &block));
+        out.blocks.push(block);
+    }
+    out
+}
+
+/// What was taken out of the page between the block's ends; tags are counted together.
+fn inside(source: &Source, block: &Block) -> Vec<Note> {
+    let first = source.notes.partition_point(|n| n.at <= block.from);
+    let mut tags: Option<Note> = None;
+    let mut out = Vec::new();
+    for n in source.notes.iter().skip(first).take_while(|n| n.at < block.to) {
+        match (&mut tags, n.kind) {
+            (Some(t), Kind::Markup) => t.count += 1,
+            (None, Kind::Markup) => tags = Some(n.clone()),
+            _ => out.push(n.clone()),
+        }
+    }
+    out.extend(tags);
+    out
+}
+
+/// True when an object may begin here.
+fn promising(rest: &str) -> bool {
+    let mut chars = rest.char_indices().skip(1);
+    let next = chars.by_ref().take(AHEAD).find(|(_, c)| !is_blank(*c) && *c != '\u{a0}' && *c != '\u{3000}');
+    let Some((at, c)) = next else { return false };
+    let next = rest.get(at..).unwrap_or("");
+    match c {
+        c if is_quote(c) => true,
+        '/' => next.starts_with("//") || next.starts_with("/*"),
+        '#' | '…' => true,
+        '.' => next.starts_with("..."),
+        c if c.is_ascii_alphabetic() || c == '_' || c == '$' => {
+            let len = next
+                .bytes()
+                .take(64)
+                .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$'))
+                .count();
+            let behind = next.get(len..).unwrap_or("").trim_start_matches([' ', '\t']);
+            behind.starts_with(':') || behind.starts_with("=>")
+        }
+        _ => false,
+    }
+}
+
+const AHEAD: usize = 4_096;
+
+/// A strict object at the beginning of `rest`, and its length.
+fn strict(rest: &str, work: &mut u64) -> Option<(Map<String, Value>, usize)> {
+    let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+    match stream.next()? {
+        Ok(Value::Object(map)) => {
+            let len = stream.byte_offset();
+            *work += len as u64;
+            Some((map, len))
+        }
+        Ok(_) => None,
+        Err(e) => {
+            let lines: usize =
+                rest.split_inclusive('\n').take(e.line().saturating_sub(1)).map(str::len).sum();
+            *work += (lines + e.column()) as u64;
+            None
+        }
+    }
+}
+
+/// Strict JSON may still say a name twice.
+fn duplicates(text: &str, from: usize, len: usize, work: &mut u64) -> Vec<Note> {
+    let mut reader = Reader::new(text.get(..from + len).unwrap_or(text), from, 0, u64::MAX);
+    reader.document();
+    *work += reader.work;
+    reader.notes.into_iter().filter(|n| n.kind == Kind::DuplicateKey).collect()
+}

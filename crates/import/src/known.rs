@@ -1,0 +1,110 @@
+//! What the importer knows about platforms and connectors: told by whoever calls it.
+
+use heliu_transform::Side;
+
+/// An interface of a platform's catalogue.
+#[derive(Debug, Clone, Default)]
+pub struct Interface {
+    /// Platform.
+    pub platform: String,
+    /// Path.
+    pub path: String,
+    /// Other names, method names among them.
+    pub names: Vec<String>,
+    /// Unique field of its elements.
+    pub id: Option<String>,
+    /// Rows of a page at most.
+    pub page_size: Option<u32>,
+}
+
+/// Platforms, interfaces and the project's connectors.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// All interfaces.
+    pub interfaces: Vec<Interface>,
+    /// Platforms: name, then other names.
+    pub platforms: Vec<(String, Vec<String>)>,
+    /// Connectors: name and platform.
+    pub connectors: Vec<(String, String)>,
+}
+
+/// A connector's name and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Guess {
+    /// The interface belongs to one platform.
+    Sure(String),
+    /// The text speaks of this platform.
+    Mentioned(String),
+    /// Nothing is known.
+    None,
+}
+
+const SQL: &[&str] = &["batchexecute", "execute", "select"];
+const NO_OP: &[&str] = &["写入空操作", "空操作"];
+
+impl Known {
+    /// The connector of a platform: the project's only one, else a new one by the platform's name.
+    fn connector(&self, platforms: &[&str]) -> String {
+        let mut found = self.connectors.iter().filter(|(_, p)| platforms.contains(&p.as_str()));
+        match (found.next(), found.next()) {
+            (Some((name, _)), None) => name.clone(),
+            _ => platforms.first().map(|p| (*p).to_owned()).unwrap_or_default(),
+        }
+    }
+
+    /// The connector that an interface is called on.
+    pub(crate) fn guess(&self, api: &str, side: Side, text: &str) -> Guess {
+        let low = api.trim().to_ascii_lowercase();
+        if NO_OP.contains(&low.as_str()) {
+            return Guess::Sure(self.connector(&["heliu"]));
+        }
+        if SQL.contains(&low.as_str()) {
+            return Guess::Sure(self.connector(&["mysql", "sqlite"]));
+        }
+        let mut of: Vec<&str> =
+            self.interfaces.iter().filter(|i| i.answers_to(api)).map(|i| i.platform.as_str()).collect();
+        of.dedup();
+        if let [one] = of.as_slice() {
+            return Guess::Sure(self.connector(&[one]));
+        }
+        // Of the platforms that the text speaks of, the one named most; a target's is never the source's.
+        let others = ["heliu", "mysql", "sqlite", "http"];
+        let said = |names: &[String], name: &str| -> usize {
+            let words = names.iter().map(String::as_str).chain([name]);
+            words.filter(|w| w.chars().count() > 1).map(|w| text.matches(w).count()).sum()
+        };
+        let best = self
+            .platforms
+            .iter()
+            .filter(|(name, _)| !others.contains(&name.as_str()))
+            .map(|(name, names)| (said(names, name), name))
+            .max_by_key(|(n, _)| *n);
+        match best {
+            Some((n, name)) if n > 0 && side == Side::Source => Guess::Mentioned(self.connector(&[name])),
+            _ => Guess::None,
+        }
+    }
+
+    /// The interfaces that a text mentions by path.
+    pub(crate) fn mentioned(&self, text: &str) -> Vec<&Interface> {
+        self.interfaces
+            .iter()
+            .filter(|i| i.id.is_some() && i.path.len() > 4 && mentions(text, &i.path))
+            .collect()
+    }
+}
+
+/// True when the path stands in the text, not as a part of a longer one.
+fn mentions(text: &str, path: &str) -> bool {
+    text.match_indices(path).any(|(at, _)| {
+        let behind = text.get(at + path.len()..).and_then(|t| t.chars().next());
+        behind.is_none_or(|c| !(c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '.')))
+    })
+}
+
+impl Interface {
+    fn answers_to(&self, api: &str) -> bool {
+        let api = api.trim();
+        self.path.eq_ignore_ascii_case(api) || self.names.iter().any(|n| n.eq_ignore_ascii_case(api))
+    }
+}

@@ -1,0 +1,20 @@
+//! Pasted vendor text becomes a plan: strict JSON where it is, mended JSON where it is not, and every repair listed
+//! with its place. Nothing is guessed in silence.
+//!
+//! Pure: bytes in, values out. Any bytes give a value or an error, in time that grows with their length.
+
+mod aliases;
+mod blocks;
+mod documents;
+mod known;
+mod plan;
+mod read;
+mod repair;
+mod source;
+mod strings;
+mod wide;
+
+pub use known::{Interface, Known};
+pub use plan::{Draft, Options, read_text};
+pub use repair::{Kind, Repair};
+pub use source::MAX_BYTES;

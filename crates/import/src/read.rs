@@ -1,0 +1,549 @@
+//! JSON as people paste it: what strict JSON refuses is mended where its meaning is plain, and every mending noted.
+//!
+//! Nothing here fails or runs on: a text that cannot be followed is cut after its last whole item, nesting and work
+//! are bounded.
+
+use heliu_model::{Text, text};
+use serde_json::{Map, Number, Value};
+
+use crate::repair::{Kind, Note, excerpt};
+use crate::strings::{Place, is_quote};
+use crate::wide;
+
+/// Deepest nesting.
+pub(crate) const MAX_DEPTH: usize = 100;
+
+/// What may end an object or a list.
+const CLOSERS: &[char] = &['}', wide::CLOSE_BRACE, ']', wide::CLOSE_BRACKET, wide::CLOSE_LENS];
+
+/// Longest name or text without quotes, in characters.
+const LONGEST_WORD: usize = 200;
+
+/// A value as far as it could be read.
+#[derive(Debug)]
+enum Part {
+    Whole(Value),
+    /// It breaks off. The flag tells that a list of whole items is inside, so that it is worth keeping.
+    Cut(Value, bool),
+}
+
+/// What stood between two tokens.
+#[derive(Debug, Clone, Copy, Default)]
+struct Gap {
+    elided: bool,
+}
+
+/// A position in a text.
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) at: usize,
+    pub(crate) notes: Vec<Note>,
+    /// Characters looked at, and how many may be.
+    pub(crate) work: u64,
+    pub(crate) limit: u64,
+    /// Lists around the position.
+    lists: usize,
+    /// Note that counts blanks.
+    blanks: Option<usize>,
+}
+
+pub(crate) fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
+}
+
+/// Blanks that JSON does not know.
+fn is_odd_blank(c: char) -> bool {
+    matches!(
+        c,
+        '\u{b}' | '\u{c}' | '\u{a0}' | '\u{ad}' | '\u{1680}' | '\u{2000}'
+            ..='\u{200f}'
+                | '\u{2028}'
+                | '\u{2029}'
+                | '\u{202f}'
+                | '\u{205f}'
+                | '\u{2060}'
+                | '\u{3000}'
+                | '\u{feff}'
+    )
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(text: &'a str, at: usize, work: u64, limit: u64) -> Self {
+        Reader { text, at, notes: Vec::new(), work, limit, lists: 0, blanks: None }
+    }
+
+    pub fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or("")
+    }
+
+    pub fn peek(&self) -> Option<char> {
+        if self.work > self.limit { None } else { self.rest().chars().next() }
+    }
+
+    pub fn step(&mut self, c: char) {
+        self.at += c.len_utf8();
+        self.work += 1;
+    }
+
+    pub fn note(&mut self, at: usize, kind: Kind, found: &str, done: Text) {
+        self.notes.push(Note { at, kind, found: excerpt(found), done, count: 1 });
+    }
+
+    /// The object that begins here, whole or closed after its last whole item. `None`: there is none.
+    pub fn document(&mut self) -> Option<Map<String, Value>> {
+        let part = self.object(0);
+        match part {
+            Part::Whole(Value::Object(map)) => Some(map),
+            Part::Cut(Value::Object(map), _) if !map.is_empty() => {
+                let found = self.rest().lines().next().unwrap_or("").to_owned();
+                let done = text!(
+                    "the document breaks off here; it is closed after its last whole item",
+                    "文档在此中断;已在最后一个完整项之后补全括号"
+                );
+                self.note(self.at, Kind::Cut, &found, done);
+                Some(map)
+            }
+            _ => None,
+        }
+    }
+
+    /// Steps over blanks, comments and elisions.
+    fn gap(&mut self) -> Gap {
+        let mut out = Gap::default();
+        while let Some(c) = self.peek() {
+            let rest = self.rest();
+            if is_blank(c) {
+                self.step(c);
+            } else if is_odd_blank(c) {
+                match self.blanks.and_then(|i| self.notes.get_mut(i)) {
+                    Some(n) => n.count += 1,
+                    None => {
+                        let code = format!("U+{:04X}", u32::from(c));
+                        self.blanks = Some(self.notes.len());
+                        self.note(self.at, Kind::Blank, &code, text!("read as a blank", "按空格读取"));
+                    }
+                }
+                self.step(c);
+            } else if rest.starts_with("//") || (c == '#' && !rest.starts_with("##")) {
+                let end = rest.find('\n').unwrap_or(rest.len());
+                self.comment(end);
+            } else if rest.starts_with("/*") {
+                let end = rest.find("*/").map_or(rest.len(), |e| e + 2);
+                self.comment(end);
+            } else if rest.starts_with("...") || c == '…' {
+                let from = self.at;
+                while let Some(c) = self.peek().filter(|c| matches!(c, '.' | '…')) {
+                    self.step(c);
+                }
+                let found = self.text.get(from..self.at).unwrap_or("...").to_owned();
+                let done =
+                    text!("left out; the author did not print what stands here", "已略去;原文此处省略了内容");
+                self.note(from, Kind::Elision, &found, done);
+                out.elided = true;
+            } else {
+                break;
+            }
+        }
+        out
+    }
+
+    fn comment(&mut self, len: usize) {
+        let found = self.rest().get(..len).unwrap_or("").to_owned();
+        self.note(self.at, Kind::Comment, &found, text!("the comment was removed", "已去除注释"));
+        self.at += len;
+        self.work += len as u64;
+    }
+
+    /// True when the text goes on with one of these; foreign ones are noted.
+    fn take(&mut self, own: char, foreign: &[char]) -> bool {
+        match self.peek() {
+            Some(c) if c == own => {
+                self.step(c);
+                true
+            }
+            Some(c) if foreign.contains(&c) => {
+                self.note(
+                    self.at,
+                    Kind::Punctuation,
+                    &c.to_string(),
+                    text!("read as `{own}`", "按 `{own}` 读取"),
+                );
+                self.step(c);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Part {
+        if !self.take('{', &[wide::OPEN_BRACE]) {
+            return Part::Cut(Value::Null, false);
+        }
+        let mut map = Map::new();
+        loop {
+            self.gap();
+            if self.take('}', &[wide::CLOSE_BRACE]) {
+                return Part::Whole(Value::Object(map));
+            }
+            match self.peek() {
+                Some(c @ (']' | wide::CLOSE_BRACKET | wide::CLOSE_LENS)) => {
+                    if self.lists > 0 && !map.is_empty() {
+                        self.note(
+                            self.at,
+                            Kind::Bracket,
+                            &c.to_string(),
+                            text!("`}}` was added before it", "已在其前补上 `}}`"),
+                        );
+                        return Part::Whole(Value::Object(map));
+                    }
+                    self.note(
+                        self.at,
+                        Kind::Bracket,
+                        &c.to_string(),
+                        text!("removed: nothing is open for it", "没有对应的开括号,已去除"),
+                    );
+                    self.step(c);
+                    continue;
+                }
+                Some(c @ (',' | wide::COMMA)) => {
+                    self.note(self.at, Kind::ExtraComma, &c.to_string(), text!("removed", "已去除"));
+                    self.step(c);
+                    continue;
+                }
+                _ => {}
+            }
+            let start = self.at;
+            let value = match self.name() {
+                Some(name) => {
+                    let part = self.value(depth + 1);
+                    let (value, end) = match part {
+                        Part::Whole(v) => (v, None),
+                        Part::Cut(v, true) => (v, Some(true)),
+                        Part::Cut(_, false) => (Value::Null, Some(false)),
+                    };
+                    if end != Some(false) && map.insert(name.clone(), value).is_some() {
+                        let done = text!("given twice; the last one stands", "重复出现,以最后一个为准");
+                        self.note(start, Kind::DuplicateKey, &name, done);
+                    }
+                    end
+                }
+                None => Some(false),
+            };
+            if let Some(kept) = value {
+                if depth == 0 && !kept && self.at > start {
+                    self.left_out(start);
+                }
+                return Part::Cut(Value::Object(map), kept);
+            }
+            if !self.separated(|r| r.begins_name(), CLOSERS) {
+                return Part::Cut(Value::Object(map), false);
+            }
+        }
+    }
+
+    fn left_out(&mut self, from: usize) {
+        let found = self.text.get(from..self.at).unwrap_or("").trim().to_owned();
+        if !found.is_empty() {
+            let done = text!("incomplete, and left out", "不完整,已略去");
+            self.note(from, Kind::Cut, &found, done);
+        }
+    }
+
+    fn list(&mut self, depth: usize) -> Part {
+        if !self.take('[', &[wide::OPEN_BRACKET, wide::OPEN_LENS]) {
+            return Part::Cut(Value::Null, false);
+        }
+        let mut items = Vec::new();
+        self.lists += 1;
+        let part = self.items(depth, &mut items);
+        self.lists -= 1;
+        match part {
+            None => Part::Whole(Value::Array(items)),
+            Some(kept) => Part::Cut(Value::Array(items), kept),
+        }
+    }
+
+    /// Elements up to the end of the list; `Some` when it breaks off.
+    fn items(&mut self, depth: usize, items: &mut Vec<Value>) -> Option<bool> {
+        let of_items = |items: &[Value]| items.iter().any(|v| v.is_object() || v.is_array());
+        loop {
+            self.gap();
+            if self.take(']', &[wide::CLOSE_BRACKET, wide::CLOSE_LENS]) {
+                return None;
+            }
+            match self.peek() {
+                None => return Some(of_items(items)),
+                Some(c @ ('}' | wide::CLOSE_BRACE)) => {
+                    self.note(
+                        self.at,
+                        Kind::Bracket,
+                        &c.to_string(),
+                        text!("`]` was added before it", "已在其前补上 `]`"),
+                    );
+                    return None;
+                }
+                Some(c @ (',' | wide::COMMA)) => {
+                    self.note(self.at, Kind::ExtraComma, &c.to_string(), text!("removed", "已去除"));
+                    self.step(c);
+                    continue;
+                }
+                _ => {}
+            }
+            let (start, object) = (self.at, matches!(self.peek(), Some('{' | wide::OPEN_BRACE)));
+            match self.value(depth + 1) {
+                Part::Whole(v) => items.push(v),
+                Part::Cut(v, true) => {
+                    items.push(v);
+                    return Some(true);
+                }
+                Part::Cut(..) => {
+                    let kept = object || of_items(items);
+                    if kept {
+                        self.left_out(start);
+                    }
+                    return Some(kept);
+                }
+            }
+            if !self.separated(|r| r.begins_value(), CLOSERS) {
+                return Some(of_items(items));
+            }
+        }
+    }
+
+    /// Steps over the comma behind a member or element; false when the text does not go on.
+    fn separated(&mut self, more: impl Fn(&Self) -> bool, closers: &[char]) -> bool {
+        let end = self.at;
+        let before = self.gap();
+        match self.peek() {
+            None => false,
+            Some(c) if closers.contains(&c) => true,
+            Some(c @ (',' | wide::COMMA | wide::PAUSE | ';' | wide::SEMICOLON)) => {
+                let at = self.at;
+                if c != ',' {
+                    self.note(at, Kind::Punctuation, &c.to_string(), text!("read as `,`", "按 `,` 读取"));
+                }
+                self.step(c);
+                let after = self.gap();
+                if self.peek().is_some_and(|n| closers.contains(&n)) && !after.elided && !before.elided {
+                    self.note(at, Kind::ExtraComma, ",", text!("removed", "已去除"));
+                }
+                true
+            }
+            Some(_) if before.elided || more(self) => {
+                if !before.elided {
+                    self.note(end, Kind::MissingComma, "", text!("`,` was added", "已补上 `,`"));
+                }
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
+    fn begins_name(&self) -> bool {
+        self.peek().is_some_and(is_quote) || self.bare_name().is_some()
+    }
+
+    fn begins_value(&self) -> bool {
+        self.peek().is_some_and(|c| {
+            is_quote(c) || matches!(c, '{' | wide::OPEN_BRACE | '[' | wide::OPEN_BRACKET | '-' | '0'..='9')
+        })
+    }
+
+    /// A name without quotes, and its length: letters, digits and the like before a colon or arrow.
+    fn bare_name(&self) -> Option<usize> {
+        let rest = self.rest();
+        let len = rest
+            .bytes()
+            .take(LONGEST_WORD)
+            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | b'-' | b'.'))
+            .count();
+        let behind = rest.get(len..)?.trim_start_matches([' ', '\t']);
+        (len > 0 && (behind.starts_with(':') || behind.starts_with("=>"))).then_some(len)
+    }
+
+    /// A member's name with its colon. `None`: there is none, and nothing is consumed.
+    fn name(&mut self) -> Option<String> {
+        let (start, notes) = (self.at, self.notes.len());
+        let name = match self.peek() {
+            Some(c) if is_quote(c) => self.string(Place::Name),
+            Some(_) => self.bare_name().map(|len| {
+                let name = self.rest().get(..len).unwrap_or("").to_owned();
+                self.note(start, Kind::BareName, &name, text!("was put in quotes", "已加引号"));
+                self.at += len;
+                name
+            }),
+            None => None,
+        };
+        let colon = name.is_some() && {
+            self.gap();
+            let rest = self.rest();
+            if rest.starts_with("=>") {
+                self.note(self.at, Kind::Punctuation, "=>", text!("read as `:`", "按 `:` 读取"));
+                self.at += 2;
+                true
+            } else if self.take(':', &[wide::COLON, '=']) {
+                true
+            } else if self.begins_value() {
+                self.note(self.at, Kind::MissingColon, "", text!("`:` was added", "已补上 `:`"));
+                true
+            } else {
+                false
+            }
+        };
+        if !colon {
+            self.at = start;
+            self.notes.truncate(notes);
+            self.blanks = self.blanks.filter(|i| *i < notes);
+            return None;
+        }
+        name
+    }
+
+    fn value(&mut self, depth: usize) -> Part {
+        let nothing = Part::Cut(Value::Null, false);
+        let gap = self.gap();
+        let Some(c) = self.peek() else { return nothing };
+        if depth > MAX_DEPTH {
+            return nothing;
+        }
+        match c {
+            '{' | wide::OPEN_BRACE => match self.bare_reference() {
+                Some(s) => Part::Whole(Value::String(s)),
+                None => self.object(depth),
+            },
+            '[' | wide::OPEN_BRACKET | wide::OPEN_LENS => self.list(depth),
+            c if is_quote(c) => match self.string(Place::Value) {
+                Some(s) => Part::Whole(Value::String(s)),
+                None => nothing,
+            },
+            '0'..='9' | '-' | '+' | '.' => self.number(),
+            ',' | wide::COMMA | '}' | wide::CLOSE_BRACE => {
+                if !gap.elided {
+                    self.note(
+                        self.at,
+                        Kind::NoValue,
+                        "",
+                        text!("no value; null was put in", "没有值,已填入 null"),
+                    );
+                }
+                Part::Whole(Value::Null)
+            }
+            c if c.is_ascii_alphabetic() || c == '_' || c == '$' => self.word(),
+            _ => nothing,
+        }
+    }
+
+    /// `{{path|pipe}}` or `{path}` without quotes around it.
+    fn bare_reference(&mut self) -> Option<String> {
+        let rest = self.rest();
+        let double = rest.starts_with("{{");
+        let inner = rest.get(if double { 2 } else { 1 }..)?;
+        let len = inner
+            .chars()
+            .take(LONGEST_WORD)
+            .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '|' | '$'))
+            .map(char::len_utf8)
+            .sum::<usize>();
+        let close = if double { "}}" } else { "}" };
+        let begins = inner.chars().next().is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$'));
+        if !begins || !inner.get(len..)?.starts_with(close) {
+            return None;
+        }
+        let found = rest.get(..len + 2 * close.len())?.to_owned();
+        self.note(self.at, Kind::BareText, &found, text!("was put in quotes", "已加引号"));
+        self.at += found.len();
+        self.work += found.len() as u64;
+        Some(found)
+    }
+
+    fn number(&mut self) -> Part {
+        let rest = self.rest();
+        let len = rest
+            .bytes()
+            .take(LONGEST_WORD)
+            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_'))
+            .count();
+        let word = rest.get(..len).unwrap_or("");
+        if let Ok(n) = serde_json::from_str::<Number>(word) {
+            self.at += len;
+            self.work += len as u64;
+            return Part::Whole(Value::Number(n));
+        }
+        if len == 0 || rest.get(len..).and_then(|r| r.chars().next()).is_some_and(char::is_alphanumeric) {
+            return Part::Cut(Value::Null, false);
+        }
+        // Leading zeros and the like mean a number to its author only if they change nothing.
+        let bare = word.trim_start_matches('+');
+        let fixed = match bare.strip_prefix('.') {
+            Some(frac) => format!("0.{frac}"),
+            None => bare.trim_end_matches('.').to_owned(),
+        };
+        let value = match serde_json::from_str::<Number>(&fixed) {
+            Ok(n) => {
+                self.note(self.at, Kind::Number, word, text!("read as {fixed}", "按 {fixed} 读取"));
+                Value::Number(n)
+            }
+            Err(_) => {
+                self.note(
+                    self.at,
+                    Kind::Number,
+                    word,
+                    text!("is no JSON number; kept as text", "不是 JSON 数字,按文本保留"),
+                );
+                Value::String(word.to_owned())
+            }
+        };
+        self.at += len;
+        self.work += len as u64;
+        Part::Whole(value)
+    }
+
+    /// true, false, null in any spelling; other words become texts.
+    fn word(&mut self) -> Part {
+        let rest = self.rest();
+        let end = rest
+            .find([
+                ',',
+                wide::COMMA,
+                '}',
+                wide::CLOSE_BRACE,
+                ']',
+                wide::CLOSE_BRACKET,
+                '\n',
+                '"',
+                '\'',
+                '{',
+                '[',
+                '(',
+                ':',
+                '/',
+            ])
+            .unwrap_or(rest.len());
+        let word = rest.get(..end).unwrap_or("").trim_end().to_owned();
+        let literal = match word.as_str() {
+            "true" | "True" | "TRUE" => Some((Value::Bool(true), "true")),
+            "false" | "False" | "FALSE" => Some((Value::Bool(false), "false")),
+            "null" | "None" | "NULL" | "Null" | "nil" | "undefined" | "NaN" => Some((Value::Null, "null")),
+            _ => None,
+        };
+        if let Some((value, plain)) = literal {
+            if word != plain {
+                self.note(self.at, Kind::Literal, &word, text!("read as {plain}", "按 {plain} 读取"));
+            }
+            self.at += word.len();
+            self.work += word.len() as u64;
+            return Part::Whole(value);
+        }
+        let closed = rest.get(end..).and_then(|r| r.chars().next()).is_none_or(|c| {
+            matches!(c, ',' | wide::COMMA | '}' | wide::CLOSE_BRACE | ']' | wide::CLOSE_BRACKET | '\n' | '/')
+        });
+        if !closed || word.is_empty() || word.len() > LONGEST_WORD || !word.is_ascii() {
+            return Part::Cut(Value::Null, false);
+        }
+        self.note(self.at, Kind::BareText, &word, text!("was put in quotes", "已加引号"));
+        self.at += word.len();
+        self.work += word.len() as u64;
+        Part::Whole(Value::String(word))
+    }
+}

@@ -1,0 +1,191 @@
+//! One fault each: what it becomes, and under which name it is reported.
+
+use heliu_import::{Draft, Kind, read_text};
+use serde_json::{Value, json};
+
+use crate::options;
+
+fn draft(text: &str) -> Draft {
+    let mut list = read_text(text.as_bytes(), &options()).unwrap_or_else(|p| panic!("{p:#?}\n{text}"));
+    assert_eq!(list.len(), 1, "{text}");
+    list.remove(0)
+}
+
+/// `body` stands behind `"api":"/a","id":"x",` of a source document.
+#[track_caller]
+fn case(body: &str, wanted: Value, kinds: &[Kind]) {
+    let text = format!("{{\"api\":\"/a\",\"id\":\"x\",\"number\":\"x\",\n{body}");
+    let d = draft(&text);
+    let mut got = d.plan["source"]["metadata"].clone();
+    for k in ["api", "id", "number"] {
+        got.as_object_mut().unwrap().shift_remove(k);
+    }
+    assert_eq!(got, wanted, "{body}\n{:#?}", d.repairs);
+    let found: Vec<Kind> = d.repairs.iter().map(|r| r.kind).collect();
+    assert_eq!(found, kinds, "{body}\n{:#?}", d.repairs);
+    for r in &d.repairs {
+        assert!(r.line >= 1 && r.column >= 1 && !r.done.is_empty(), "{r:?}");
+    }
+}
+
+#[test]
+fn punctuation() {
+    use Kind::*;
+    case("\u{201c}m\u{201d}:\u{201c}v\u{201d}}", json!({"m": "v"}), &[Quote, Quote]);
+    case("\"m\u{201d}:\"v\"}", json!({"m": "v"}), &[Quote]);
+    case("\"m\"\u{ff1a}\"v\"\u{ff0c}\"n\":1}", json!({"m": "v", "n": 1}), &[Punctuation, Punctuation]);
+    case("\"m\":\u{3010}1\u{3001}2\u{3011}\u{ff5d}", json!({"m": [1, 2]}), &[Punctuation; 4]);
+    case("'m':'it\\'s'}", json!({"m": "it's"}), &[Quote, Quote, Escape]);
+    case("\"m\":'O'Brien',\"n\":1}", json!({"m": "O'Brien", "n": 1}), &[Quote]);
+    case("\"m\":1,}", json!({"m": 1}), &[ExtraComma]);
+    case("\"m\":[1,,2,],,\"n\":3}", json!({"m": [1, 2], "n": 3}), &[ExtraComma, ExtraComma, ExtraComma]);
+    case("\"m\":1\n\"n\":2}", json!({"m": 1, "n": 2}), &[MissingComma]);
+    case("\"m\":[{\"a\":1}\n{\"a\":2}]}", json!({"m": [{"a": 1}, {"a": 2}]}), &[MissingComma]);
+    case("\"m\":\"v\"\n\"n\":2}", json!({"m": "v", "n": 2}), &[MissingComma]);
+    case("\"m\" \"v\"}", json!({"m": "v"}), &[MissingColon]);
+    case("\"m\":\u{a0}1,\u{3000}\"n\":2}", json!({"m": 1, "n": 2}), &[Blank]);
+    case("\"m\" => 1}", json!({"m": 1}), &[Punctuation]);
+    case("m: 1, $n: 2}", json!({"m": 1, "$n": 2}), &[BareName, BareName]);
+}
+
+#[test]
+fn words_and_numbers() {
+    use Kind::*;
+    case(
+        "\"a\":True,\"b\":False,\"c\":None,\"d\":NULL,\"e\":undefined}",
+        json!({"a": true, "b": false, "c": null, "d": null, "e": null}),
+        &[Literal; 5],
+    );
+    case("\"t\":string,\"n\":1}", json!({"t": "string", "n": 1}), &[BareText]);
+    case(
+        "\"a\":{{shop_id}},\"b\":{PAGINATION_START_PAGE}}",
+        json!({"a": "{{shop_id}}", "b": "{PAGINATION_START_PAGE}"}),
+        &[BareText, BareText],
+    );
+    case("\"a\":.5,\"b\":1.,\"c\":+2}", json!({"a": 0.5, "b": 1, "c": 2}), &[Number, Number, Number]);
+    case("\"a\":0101,\"b\":1}", json!({"a": "0101", "b": 1}), &[Number]);
+    case("\"a\":,\"b\":1}", json!({"a": null, "b": 1}), &[NoValue]);
+    case("\"a\":1,\"a\":2}", json!({"a": 2}), &[DuplicateKey]);
+    case(
+        "\"n\":123456789012345678901234567890.10,}",
+        serde_json::from_str("{\"n\":123456789012345678901234567890.10}").unwrap(),
+        &[ExtraComma],
+    );
+}
+
+#[test]
+fn texts() {
+    use Kind::*;
+    case("\"a\":\"x\ty\nz\",\"b\":1}", json!({"a": "x\ty\nz", "b": 1}), &[RawControl, RawControl]);
+    case(
+        "\"a\":\"状态\"已确认\"的单据\",\"b\":1}",
+        json!({"a": "状态\"已确认\"的单据", "b": 1}),
+        &[InnerQuote, InnerQuote],
+    );
+    case(
+        "\"a\":\"他说\u{201c}好\u{201d}\",\"b\":1,}",
+        json!({"a": "他说\u{201c}好\u{201d}", "b": 1}),
+        &[ExtraComma],
+    );
+    case("\"a\":\"店铺,\n\"b\":1}", json!({"a": "店铺", "b": 1}), &[OpenQuote]);
+    case(
+        "\"a\":\"\\Adapter\\K3\\Query\",\"b\":1}",
+        json!({"a": "\\Adapter\\K3\\Query", "b": 1}),
+        &[Escape, Escape, Escape],
+    );
+    case(
+        "\"a\":\"\\_function 1+1\",\"b\":\"\\u4e2d\\ud83d\\ude00\",}",
+        json!({"a": "_function 1+1", "b": "中😀"}),
+        &[Escape, ExtraComma],
+    );
+    case(
+        "\"v\":\"_mongoQuery M findField=content.A where={\"content.N\":{\"$eq\":\"{{sku}}\"}}\",\"b\":1}",
+        json!({"v": "_mongoQuery M findField=content.A where={\"content.N\":{\"$eq\":\"{{sku}}\"}}", "b": 1}),
+        &[InnerQuote; 6],
+    );
+    case(
+        "\"v\":\"_function CONCAT('{{a}}', ',')\",\"w\":\"REPLACE INTO t(a) VALUES\",}",
+        json!({"v": "_function CONCAT('{{a}}', ',')", "w": "REPLACE INTO t(a) VALUES"}),
+        &[ExtraComma],
+    );
+    case(
+        "\u{201c}v\u{201d}: \u{201c}状态\u{201c}已确认\u{201d}的\u{201d}, \"b\":1}",
+        json!({"v": "状态\u{201c}已确认\u{201d}的", "b": 1}),
+        &[Quote, Quote],
+    );
+}
+
+#[test]
+fn comments_and_elisions() {
+    use Kind::*;
+    case("\"a\":1, // 一\n/* 二 */ \"b\":2 # 三\n}", json!({"a": 1, "b": 2}), &[Comment, Comment, Comment]);
+    case("\"a\":1,\n...\n}", json!({"a": 1}), &[Elision]);
+    case(
+        "\"a\":[{\"f\":1},…],\"b\":{...},\"c\":...}",
+        json!({"a": [{"f": 1}], "b": {}, "c": null}),
+        &[Elision, Elision, Elision],
+    );
+    case("\"u\":\"https://x.test/a\",}", json!({"u": "https://x.test/a"}), &[ExtraComma]);
+}
+
+#[test]
+fn brackets_and_cuts() {
+    use Kind::*;
+    case("\"r\":[{\"f\":1},{\"f\":2}}", json!({"r": [{"f": 1}, {"f": 2}]}), &[Bracket]);
+    case("\"r\":[{\"f\":1],\"b\":2}", json!({"r": [{"f": 1}], "b": 2}), &[Bracket]);
+    case("\"b\":2]}", json!({"b": 2}), &[Bracket]);
+    case("\"b\":2", json!({"b": 2}), &[Cut]);
+    case("\"b\":2,\"c\":", json!({"b": 2}), &[Cut, Cut]);
+    case("\"b\":2,\"c\":\"unfin", json!({"b": 2}), &[Cut, Cut]);
+    // What is whole stays, what is not goes, at every depth.
+    case(
+        "\"r\":[{\"f\":\"a\"},{\"f\":\"b\",\"parser\":{\"name\":\"Str",
+        json!({"r": [{"f": "a"}]}),
+        &[Cut, Cut],
+    );
+    case("\"r\":[{\"f\":\"a\"},{\"f\":\"b\",\"value\":[1,2", json!({"r": [{"f": "a"}]}), &[Cut, Cut]);
+    case(
+        "\"r\":[{\"f\":\"a\",\"children\":[{\"f\":\"c\"},{\"f\":\"d\",\"t",
+        json!({"r": [{"f": "a", "children": [{"f": "c"}]}]}),
+        &[Cut, Cut],
+    );
+    case("\"r\":[{\"f\":\"a\"},", json!({"r": [{"f": "a"}]}), &[Cut]);
+    case("\"condition\":[[{\"field\":\"a\"},{\"fi", json!({"condition": [[{"field": "a"}]]}), &[Cut, Cut]);
+}
+
+#[test]
+fn web_pages() {
+    let page = "<p>接口</p><pre><code class=\"json\">{<br>&nbsp; &quot;api&quot;: <span class=\"s\">&quot;/a&quot;</span>,<br>\
+                &#34;id&#34;: &#x22;x&#x22;, &quot;number&quot;: &quot;x&quot;, &quot;value&quot;: &quot;a &lt; b &amp;&amp; c&quot;}</code></pre>";
+    let d = draft(page);
+    let m = &d.plan["source"]["metadata"];
+    assert_eq!(m, &json!({"api": "/a", "id": "x", "number": "x", "value": "a < b && c"}));
+    let count = |k: Kind| d.repairs.iter().filter(|r| r.kind == k).map(|r| r.count).sum::<usize>();
+    assert_eq!((count(Kind::Markup), count(Kind::Entity)), (4, 20), "{:#?}", d.repairs);
+    let at = d.repairs.iter().find(|r| r.kind == Kind::Entity).unwrap();
+    assert_eq!(
+        (at.line, at.column),
+        (1, page.find("&nbsp;").unwrap() - 4 + 1),
+        "columns count characters of the file"
+    );
+    // Strict JSON in a page is not touched, whatever its texts hold.
+    let strict = "<p>x</p>\n{\"api\":\"/a\",\"id\":\"x\",\"number\":\"x\",\"describe\":\"<b>a</b> &quot;\"}";
+    let d = draft(strict);
+    assert_eq!(d.plan["source"]["metadata"]["describe"], "<b>a</b> &quot;");
+    assert_eq!(d.repairs, []);
+}
+
+#[test]
+fn other_encodings_are_read_and_named() {
+    let bytes: Vec<u8> = [0xff, 0xfe]
+        .into_iter()
+        .chain(
+            "{\"api\":\"/a\",\"id\":\"x\",\"number\":\"x\",\"label\":\"店铺\"}"
+                .encode_utf16()
+                .flat_map(u16::to_le_bytes),
+        )
+        .collect();
+    let d = read_text(&bytes, &options()).unwrap().remove(0);
+    assert_eq!(d.plan["source"]["metadata"]["label"], "店铺");
+    assert_eq!(d.repairs[0].kind, Kind::Encoding);
+}
