@@ -116,6 +116,8 @@ pub enum Command {
         #[arg(long, value_name = "ID")]
         key: Option<String>,
     },
+    /// Turn published metadata (text, JSON, web page) into a plan; every repair is listed
+    Import(ImportArgs),
     /// Evaluate one value expression of the dialect
     Eval(EvalArgs),
     /// Evaluate a whole metadata object
@@ -241,6 +243,28 @@ pub struct RunArgs {
     pub parallel: usize,
 }
 
+/// `import`
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Text, JSON or web page; - is standard input
+    pub file: PathBuf,
+    /// Plan file to write [default: plans/NAME OF FILE.json in the project]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Source connector [default: by interface]
+    #[arg(long, value_name = "CONNECTOR")]
+    pub source: Option<String>,
+    /// Target connector [default: by interface]
+    #[arg(long, value_name = "CONNECTOR")]
+    pub target: Option<String>,
+    /// Replace the plan file if it is there
+    #[arg(long)]
+    pub force: bool,
+    /// Print the plan instead of writing it
+    #[arg(long)]
+    pub print: bool,
+}
+
 /// `eval`
 #[derive(Debug, Args)]
 pub struct EvalArgs {
@@ -354,6 +378,7 @@ pub const ABOUT_ZH: &[(&str, &str)] = &[
     ("check", "检查连接器、平台清单、方案与元数据,一次列出所有问题"),
     ("test-connector", "签名并发送平台最轻的调用"),
     ("preview", "显示将要发送的请求,但不发送"),
+    ("import", "将公开的元数据(文本、JSON、网页)导入为方案,并列出每处修复"),
     ("eval", "计算一个元数据取值表达式"),
     ("render", "计算整个元数据"),
     ("records", "列出数据及其状态、原因、时间"),

@@ -73,6 +73,7 @@ async fn dispatch(cli: Cli, out: Out) -> Done {
             cmd::preview::preview(&wire::App::open(&common, out)?, &plan, record.as_deref(), key.as_deref())
                 .await
         }
+        Command::Import(args) => cmd::import::import(&wire::App::open(&common, out)?, &args).await,
         Command::Eval(args) => cmd::expr::eval(&common, &out, &args),
         Command::Render(args) => cmd::expr::render(&common, &out, &args),
         Command::Records { plan, state, id, number, limit } => {

@@ -8,6 +8,9 @@ use heliu_model::{ConnectorSpec, Failure, Problem, Secret, Severity, text};
 
 use crate::output::Stop;
 
+/// Names of this ledger, which plans may use without a connector file.
+const THIS_LEDGER: &[&str] = &["heliu", "qeasy", "轻易云", "轻易云集成平台"];
+
 /// A project directory.
 pub struct Project {
     /// Directory.
@@ -110,8 +113,13 @@ impl Project {
 
     fn missing(kind: (&str, &str), folder: &str, name: &str, known: &[String]) -> Vec<Problem> {
         let near = heliu_transform::nearest(name, known.iter().map(String::as_str));
-        let all = if known.is_empty() { "-".to_owned() } else { known.join(", ") };
+        let all = known.join(", ");
         let hint = match near {
+            _ if known.is_empty() && folder == "connectors" => text!(
+                "make {folder}/{name}.toml with `platform = \"…\"`; `heliu platforms NAME` lists what it needs",
+                "请新建 {folder}/{name}.toml,填写 `platform = \"…\"`;`heliu platforms 名称` 会列出所需内容"
+            ),
+            _ if known.is_empty() => text!("there is none yet", "目前还没有"),
             Some(near) => text!("did you mean `{near}`? there are {all}", "是否为 `{near}`?现有 {all}"),
             None => text!("there are {all}", "现有 {all}"),
         };
@@ -164,6 +172,11 @@ impl Project {
             let tree = parse_tree(&source, json).map_err(|p| in_file(vec![p], &file))?;
             let (value, problems) = ConnectorFile::read(&tree);
             return Ok(Read { value, problems: in_file(problems, &file), file });
+        }
+        // This ledger needs no file: there is nothing to say about it.
+        if THIS_LEDGER.contains(&name) {
+            let value = ConnectorFile { platform: name.to_owned(), ..ConnectorFile::default() };
+            return Ok(Read { value, file: format!("connectors/{name}.toml"), problems: Vec::new() });
         }
         Err(Self::missing(("connector", "连接器"), "connectors", name, &self.connector_names()))
     }

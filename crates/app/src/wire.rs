@@ -16,7 +16,7 @@ use crate::args::Common;
 use crate::clock::RealClock;
 use crate::lint;
 use crate::output::{Out, Stop};
-use crate::project::Project;
+use crate::project::{Project, Read};
 
 /// A project opened by a command.
 pub struct App {
@@ -89,6 +89,19 @@ pub fn owner() -> String {
     format!("{}:{pid}:{start}", host.trim())
 }
 
+/// A connector that is not there yet, by its name or by an interface that only databases have: what can be said
+/// about the document is said all the same.
+fn likely(registry: &Registry, name: &str, meta: &Metadata) -> Option<ConnectorSpec> {
+    let platform = match registry.canonical(name) {
+        Ok(platform) => platform,
+        Err(_) if ["batchexecute", "select"].iter().any(|w| meta.api.eq_ignore_ascii_case(w)) => {
+            "mysql".into()
+        }
+        Err(_) => return None,
+    };
+    Some(ConnectorSpec { name: name.to_owned(), platform, ..ConnectorSpec::default() })
+}
+
 impl App {
     /// Opens the project of the common options.
     ///
@@ -155,6 +168,20 @@ impl App {
     ) -> Result<Loaded, Stop> {
         let read = self.project.plan(name)?;
         let stem = read.file.trim_start_matches("plans/").trim_end_matches(".json").to_owned();
+        self.examine(registry, ledger, stem, read).await
+    }
+
+    /// Everything that can be said about a plan that was read, stored or not.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn examine(
+        &self,
+        registry: &Registry,
+        ledger: Option<&SqliteLedger>,
+        stem: String,
+        read: Read<PlanFile>,
+    ) -> Result<Loaded, Stop> {
         let mut problems = read.problems;
         let plan = read.value;
         let mut specs = Vec::new();
@@ -206,8 +233,8 @@ impl App {
             if file.metadata.is_null() {
                 // The missing side is reported already.
                 found.clear();
-            } else if let Some(spec) = spec {
-                found.extend(registry.check(spec, &meta, kind == Side::Source));
+            } else if let Some(spec) = spec.clone().or_else(|| likely(registry, &file.connector, &meta)) {
+                found.extend(registry.check(&spec, &meta, kind == Side::Source));
             }
             problems.extend(found.into_iter().map(|p| Problem { file: read.file.clone(), ..p.under(side) }));
             metas.push(meta);

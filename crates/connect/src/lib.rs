@@ -2,11 +2,13 @@
 //!
 //! It knows nothing of plans, runs or the ledger: an account waits for its budget and its token through ports.
 
+mod catalogue;
 pub mod heliu;
 pub mod http;
 pub mod manifest;
 mod registry;
 pub mod sql;
 
+pub use catalogue::ApiFacts;
 pub use http::Account;
 pub use registry::{Description, Ports, Registry};

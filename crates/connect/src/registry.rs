@@ -176,6 +176,11 @@ impl Registry {
             .hint(hint))
     }
 
+    /// All manifests.
+    pub(crate) fn manifests(&self) -> impl Iterator<Item = &Arc<Manifest>> {
+        self.manifests.iter().map(|(m, _)| m)
+    }
+
     /// A manifest by name or alias.
     pub fn manifest(&self, name: &str) -> Option<Arc<Manifest>> {
         self.manifests.iter().find(|(m, _)| m.answers_to(name)).map(|(m, _)| m.clone())

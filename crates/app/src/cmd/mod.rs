@@ -5,6 +5,7 @@ pub mod check;
 pub mod connector;
 pub mod explain;
 pub mod expr;
+pub mod import;
 pub mod init;
 pub mod platforms;
 pub mod preview;

@@ -87,6 +87,7 @@ async fn help_is_complete_in_both_languages() {
         "check",
         "test-connector",
         "preview",
+        "import",
         "eval",
         "render",
         "records",

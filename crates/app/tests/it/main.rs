@@ -4,6 +4,7 @@
 mod bad_input;
 mod dialect;
 mod harness;
+mod import;
 mod mysql;
 mod sqlite;
 mod weather;

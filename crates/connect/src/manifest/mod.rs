@@ -248,6 +248,10 @@ pub struct ApiForm {
     /// Repeating a write changes nothing.
     #[serde(default)]
     pub idempotent: bool,
+    /// Fields of its elements, dotted, rows of lists included: what references can be checked against before the
+    /// first record came.
+    #[serde(default)]
+    pub fields: Vec<String>,
 }
 
 /// A cursor that is anchored in the rows' order.
@@ -410,6 +414,11 @@ impl Manifest {
     /// True when `name` is the platform's name or an alias.
     pub fn answers_to(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name) || self.aliases.iter().any(|a| a.eq_ignore_ascii_case(name))
+    }
+
+    /// What stands before method names when they are written as paths.
+    pub(crate) fn method_prefix(&self) -> &str {
+        &self.methods.prefix
     }
 
     /// The path of an interface name, and its entry in the catalogue.

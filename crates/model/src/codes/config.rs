@@ -220,4 +220,79 @@ pub const CODES: &[Code] = &[
         ("it uses something that this call does not have", "使用了本次调用没有的内容"),
         ("correct the template that the message names", "请修正提示中的模板"),
     ),
+    code(
+        "HL-1501",
+        ("the file is too large", "文件过大"),
+        ("more than 8 MiB are not read as metadata", "元数据文件不读取超过 8 MiB 的内容"),
+        ("cut out the part that holds the metadata", "请只保留含元数据的部分"),
+    ),
+    code(
+        "HL-1502",
+        ("the text holds no metadata", "文本中没有元数据"),
+        (
+            "there is no JSON object with `api` in it, or it is damaged beyond repair",
+            "没有含 `api` 的 JSON 对象,或损坏严重无法修复",
+        ),
+        ("paste the object with `api`, `method` and `request`", "请粘贴含 `api`、`method`、`request` 的对象"),
+    ),
+    code(
+        "HL-1503",
+        ("the file is no text", "文件不是文本"),
+        ("it is neither UTF-8, UTF-16 nor GB18030", "不是 UTF-8、UTF-16 或 GB18030 编码"),
+        ("save it as UTF-8, or as .xlsx", "请另存为 UTF-8 文本或 .xlsx"),
+    ),
+    code(
+        "HL-1504",
+        ("one side is missing in the text", "原文缺少一侧"),
+        (
+            "the page prints only the source's or only the target's metadata",
+            "网页只给出了源端或目标端的元数据",
+        ),
+        (
+            "a placeholder stands in the plan: put the missing metadata in its place",
+            "方案中已填入占位内容,请替换为真实的元数据",
+        ),
+    ),
+    code(
+        "HL-1505",
+        ("the connector is a guess", "连接器是推测"),
+        (
+            "the interface is in no catalogue, so nothing says for certain which system it belongs to",
+            "接口不在任何目录中,无法确定所属系统",
+        ),
+        (
+            "name it with `--source` or `--target`, or in the plan",
+            "请用 `--source`、`--target` 指定,或在方案中修改",
+        ),
+    ),
+    code(
+        "HL-1506",
+        ("a document is printed twice, and not the same", "同一文档出现两次且不同"),
+        ("an article shows the metadata whole and in parts", "文章既给出完整元数据又给出片段"),
+        ("compare the plan with the page", "请将方案与原文对照"),
+    ),
+    code(
+        "HL-1507",
+        ("a key of another layer has no effect", "其他层的键不起作用"),
+        (
+            "the document has settings of the generic layer, which heliu keeps and does not follow",
+            "文档含通用层的设置,heliu 会保留但不执行",
+        ),
+        ("say the same in the plan, as the message proposes", "请按提示在方案中设置"),
+    ),
+    code(
+        "HL-1509",
+        ("the file is there already", "文件已存在"),
+        ("a plan is never replaced unasked", "不会擅自覆盖已有方案"),
+        ("use --force, or another name with --output", "请使用 --force,或用 --output 指定其他名称"),
+    ),
+    code(
+        "HL-1513",
+        ("the text is too tangled", "文本过于混乱"),
+        (
+            "brackets and quotes are so far from any order that following them would take too long",
+            "括号与引号过于混乱,识别耗时过长",
+        ),
+        ("cut out the part that holds the metadata", "请只保留含元数据的部分"),
+    ),
 ];
