@@ -241,8 +241,8 @@ impl<'a> Scope<'a> {
         self.find(path).map(Cow::into_owned)
     }
 
-    /// Resolves a path over the whole record, rows bound or not (aggregates, rule Fn7).
-    pub(crate) fn resolve_all(&self, path: &Path) -> Option<Value> {
-        self.record.and_then(|r| path.get(r)).or_else(|| self.resolve(path))
+    /// Finds a path over the whole record, rows bound or not (aggregates, rule Fn7).
+    pub(crate) fn find_all(&self, path: &Path) -> Option<Cow<'a, Value>> {
+        self.record.and_then(|r| path::find(r, path)).or_else(|| self.find(path))
     }
 }

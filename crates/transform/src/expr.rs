@@ -3,7 +3,9 @@
 //! Data is never parsed as an expression (rule G10).
 
 use crate::context::{Builtin, Context, Scope};
-use crate::function::{FnEnv, Function, Piece, is_aggregate};
+use std::borrow::Cow;
+
+use crate::function::{FnEnv, Function, Piece};
 use crate::lookup::{Find, Mongo};
 use crate::path::Path;
 use crate::pipes::Pipe;
@@ -43,6 +45,25 @@ impl Reference {
             _ => scope.resolve(&self.path),
         };
         self.pipe(found, ctx, warnings)
+    }
+
+    /// As [`Reference::value`], borrowed from the record if it can be.
+    pub(crate) fn bound<'a>(
+        &self,
+        ctx: &Context,
+        scope: &Scope<'a>,
+        warnings: &mut Vec<Text>,
+    ) -> Cow<'a, Value> {
+        match self.builtin {
+            Some((_, false)) => {}
+            _ if self.pipes.is_empty() => {
+                if let Some(v) = scope.find(&self.path) {
+                    return v;
+                }
+            }
+            _ => {}
+        }
+        Cow::Owned(self.value(ctx, scope, warnings))
     }
 
     /// The value once the field was looked for: the built-in where there is none, then the pipes.
@@ -99,8 +120,7 @@ pub(crate) struct SqlFn {
 /// What a reference inside `_function` is bound to.
 #[derive(Debug, Clone)]
 pub(crate) enum Bind {
-    /// A reference; inside an aggregate it sees the whole array.
-    Ref(Reference, bool),
+    Ref(Reference),
     Find(Find),
     Mongo(Mongo),
 }
@@ -178,7 +198,7 @@ impl Expr {
                 }
                 for b in &f.binds {
                     match b {
-                        Bind::Ref(r, _) => pipes(r, out),
+                        Bind::Ref(r) => pipes(r, out),
                         Bind::Find(l) => out.extend(l.problem(path)),
                         Bind::Mongo(l) => out.extend(l.problem(path)),
                     }
@@ -217,7 +237,7 @@ impl Expr {
             Kind::Function(f) => {
                 for b in &f.binds {
                     match b {
-                        Bind::Ref(r, _) => push(r, out),
+                        Bind::Ref(r) => push(r, out),
                         Bind::Find(l) => l.references(&mut |r| push(r, out)),
                         Bind::Mongo(l) => l.references(&mut |r| push(r, out)),
                     }
@@ -292,18 +312,17 @@ impl SqlFn {
 
     fn strict(&self, ctx: &Context, scope: &Scope, warnings: &mut Vec<Text>) -> Result<Value, EvalError> {
         let function = self.compiled.as_ref().map_err(Clone::clone)?;
-        let env = FnEnv { now: ctx.current, tz: ctx.tz };
+        let env = FnEnv::new(ctx.current, ctx.tz);
         let mut failed = None;
-        let mut bind = |n: usize| match self.binds.get(n) {
-            Some(Bind::Ref(r, false)) => r.value(ctx, scope, warnings),
-            Some(Bind::Ref(r, true)) => match (r.builtin, r.pipes.is_empty()) {
-                (None, true) => scope.resolve_all(&r.path).unwrap_or(Value::Null),
-                _ => r.value(ctx, scope, warnings),
-            },
+        let mut bind = |n: usize, whole: bool| match self.binds.get(n) {
+            Some(Bind::Ref(r)) if whole && r.builtin.is_none() && r.pipes.is_empty() => {
+                scope.find_all(&r.path).unwrap_or(Cow::Owned(Value::Null))
+            }
+            Some(Bind::Ref(r)) => r.bound(ctx, scope, warnings),
             // Nothing found binds NULL (rule L12).
             Some(Bind::Find(l)) => nothing_is_null(l.eval(ctx, scope, warnings), &mut failed),
             Some(Bind::Mongo(l)) => nothing_is_null(l.eval(ctx, scope, warnings), &mut failed),
-            None => Value::Null,
+            None => Cow::Owned(Value::Null),
         };
         let result = function.eval(&env, &mut bind);
         if let Some(e) = failed {
@@ -313,15 +332,15 @@ impl SqlFn {
     }
 }
 
-fn nothing_is_null(result: Result<Value, EvalError>, failed: &mut Option<EvalError>) -> Value {
-    match result {
+fn nothing_is_null<'a>(result: Result<Value, EvalError>, failed: &mut Option<EvalError>) -> Cow<'a, Value> {
+    Cow::Owned(match result {
         Ok(Value::String(s)) if s.is_empty() => Value::Null,
         Ok(v) => v,
         Err(e) => {
             failed.get_or_insert(e);
             Value::Null
         }
-    }
+    })
 }
 
 /// `{path}` as the whole trimmed text: a path has no quotes, colons or blanks around names.
@@ -464,7 +483,6 @@ fn compile_function(source: &str, body: &str) -> SqlFn {
     let mut begin = at;
     let mut binds: Vec<Bind> = Vec::new();
     let mut sql = String::new();
-    let mut nesting = Nesting::default();
     let mut rest = body;
     let mut add =
         |bind: Bind, begin: usize, here: usize, sql: &mut String, pieces: &mut Vec<(usize, Piece)>| {
@@ -478,8 +496,7 @@ fn compile_function(source: &str, body: &str) -> SqlFn {
         if c == '{'
             && let Some((r, used)) = read_reference(rest)
         {
-            add(Bind::Ref(r, nesting.in_aggregate()), begin, at, &mut sql, &mut pieces);
-            nesting.word.clear();
+            add(Bind::Ref(r), begin, at, &mut sql, &mut pieces);
             at += rest.get(..used).map_or(0, |u| u.chars().count());
             rest = rest.get(used..).unwrap_or("");
             begin = at;
@@ -495,7 +512,6 @@ fn compile_function(source: &str, body: &str) -> SqlFn {
             continue;
         }
         sql.push(c);
-        nesting.step(c);
         at += 1;
         rest = rest.get(c.len_utf8()..).unwrap_or("");
     }
@@ -508,48 +524,6 @@ fn compile_function(source: &str, body: &str) -> SqlFn {
         position: e.position,
     });
     SqlFn { source: source.to_owned(), compiled, binds }
-}
-
-/// Follows the parentheses of SQL text, to know whether a reference stands inside an aggregate (rule Fn7).
-#[derive(Default)]
-struct Nesting {
-    open: Vec<bool>,
-    word: String,
-    /// The word has ended; a parenthesis may still follow.
-    ended: bool,
-    quote: Option<char>,
-}
-
-impl Nesting {
-    fn step(&mut self, c: char) {
-        match (self.quote, c) {
-            (Some(q), c) if c == q => self.quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"' | '`') => self.quote = Some(c),
-            (None, c) if c.is_whitespace() => self.ended = true,
-            (None, c) if c.is_alphanumeric() || c == '_' => {
-                if std::mem::take(&mut self.ended) {
-                    self.word.clear();
-                }
-                self.word.push(c);
-            }
-            (None, c) => {
-                match c {
-                    '(' | '\u{ff08}' => self.open.push(is_aggregate(&self.word)),
-                    ')' | '\u{ff09}' => {
-                        self.open.pop();
-                    }
-                    _ => {}
-                }
-                self.word.clear();
-                self.ended = false;
-            }
-        }
-    }
-
-    fn in_aggregate(&self) -> bool {
-        self.open.contains(&true)
-    }
 }
 
 /// A lookup nested in SQL: to its `_endFind`, or leniently to the first `,` or `)` at depth 0 (rule L11).

@@ -1,167 +1,249 @@
-//! Evaluates the tree: operators, CASE, and the dispatch to the functions.
+//! Evaluates the tree.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive, Zero};
-
-use super::build::{Cast, FUNCTIONS, Node, Op, Seg};
-use super::sv::{self, MAX_SCALE};
-use super::{FnEnv, FnError, Sv, bind_bare, date, json, number, string};
+use super::aggregate::Rows;
+use super::node::{Node, Op, Pattern, Seg, Unit};
+use super::patterns::{self, Regex};
+use super::sv::{Num, Sv};
+use super::{FnEnv, FnError, arith, bind_bare, bind_text, cast, compare, interval, json, texts};
 use crate::{Value, text};
 
 /// Longest text a function may build, in bytes: what MySQL's max_allowed_packet is for.
 pub(super) const MAX_TEXT: usize = 4 * 1024 * 1024;
 
 /// One evaluation.
-pub(super) struct Ctx<'a> {
-    pub env: &'a FnEnv,
-    pub bind: &'a mut dyn FnMut(usize) -> Value,
+pub(super) struct Ctx<'a, 'b> {
+    pub env: &'b FnEnv,
+    bind: &'b mut dyn FnMut(usize, bool) -> Cow<'a, Value>,
     /// Inside an aggregate over a formula: the lists of its references, and the row that is being evaluated.
-    pub rows: Option<(Vec<(usize, Value)>, usize)>,
+    pub rows: Option<Rows<'a>>,
+    /// Arguments of the calls under way.
+    stack: Vec<Sv<'a>>,
 }
 
-/// Arguments of a function, evaluated.
-pub(super) type Args = Vec<Sv>;
+impl<'a, 'b> Ctx<'a, 'b> {
+    pub fn new(env: &'b FnEnv, bind: &'b mut dyn FnMut(usize, bool) -> Cow<'a, Value>) -> Self {
+        Ctx { env, bind, rows: None, stack: Vec::new() }
+    }
 
-/// Most rows over which a formula is evaluated inside an aggregate.
-const MAX_ROWS: usize = 100_000;
-
-impl Ctx<'_> {
     /// The value of a reference: its row's inside an aggregate over a formula.
-    fn bound(&mut self, n: usize) -> Value {
+    pub fn bound(&mut self, n: usize, whole: bool) -> Cow<'a, Value> {
         match &self.rows {
-            Some((lists, row)) => match lists.iter().find(|(r, _)| *r == n) {
-                Some((_, Value::Array(list))) => list.get(*row).cloned().unwrap_or(Value::Null),
-                Some((_, v)) => v.clone(),
-                None => Value::Null,
-            },
-            None => (self.bind)(n),
+            Some(rows) => rows.value(n),
+            None => (self.bind)(n, whole),
         }
     }
 
-    /// The values of an aggregate's argument: a reference's own list, a formula's results row by row.
-    fn gathered(&mut self, node: &Node) -> Result<Sv, FnError> {
-        if matches!(node, Node::Ref(_)) || self.rows.is_some() {
-            return self.eval(node);
-        }
-        let mut refs = Vec::new();
-        node.refs(&mut refs);
-        let lists: Vec<(usize, Value)> = refs.into_iter().map(|n| (n, (self.bind)(n))).collect();
-        let count = lists.iter().filter_map(|(_, v)| v.as_array()).map(<[Value]>::len).max();
-        let Some(count) = count else { return self.eval(node) };
-        self.rows = Some((lists, 0));
-        let mut out = Vec::with_capacity(count.min(MAX_ROWS));
-        for i in 0..count.min(MAX_ROWS) {
-            if let Some((_, row)) = &mut self.rows {
-                *row = i;
-            }
-            let v = self.eval(node);
-            if v.is_err() {
-                self.rows = None;
-            }
-            out.push(v?);
-        }
-        self.rows = None;
-        Ok(Sv::List(out))
-    }
-
-    pub fn eval(&mut self, node: &Node) -> Result<Sv, FnError> {
+    pub fn eval(&mut self, node: &'a Node) -> Result<Sv<'a>, FnError> {
         Ok(match node {
-            Node::Const(v) => v.clone(),
-            Node::Ref(n) => bind_bare(&self.bound(*n)),
-            Node::Template(segs) => Sv::Str(self.template(segs)),
-            Node::Neg(x) => match self.eval(x)?.as_num() {
-                None => Sv::Null,
-                Some(Sv::Dbl(f)) => Sv::Dbl(-f),
-                Some(Sv::Dec(d)) => Sv::Dec(-d),
-                Some(other) => other,
+            Node::Const(v) => borrowed(v),
+            Node::Ref(n, whole) => bind_bare(self.bound(*n, *whole)),
+            Node::Template(segs) => self.template(segs),
+            Node::Joined(segs) => match self.template(segs) {
+                Sv::Str(s) => bind_text(s),
+                other => other,
             },
-            Node::Not(x) => Sv::flag(self.eval(x)?.truth().map(|b| !b)),
-            Node::BitNot(x) => match self.eval(x)?.as_i64() {
-                Some(n) => Sv::Dec(BigDecimal::from(!(n as u64))),
+            Node::Call(f, args, place) => {
+                let base = self.stack.len();
+                for a in args {
+                    let v = self.eval(a)?.single();
+                    if f.strict && v.is_null() {
+                        self.stack.truncate(base);
+                        return Ok(Sv::Null);
+                    }
+                    self.stack.push(v);
+                }
+                let given = self.stack.get(base..).unwrap_or(&[]);
+                let out = (f.run)(given, self.env).map_err(|e| e.at(*place));
+                self.stack.truncate(base);
+                out?
+            }
+            Node::Binary(op, a, b, place) => {
+                let x = self.eval(a)?.single();
+                let y = self.eval(b)?.single();
+                self.binary(*op, x, y).map_err(|e| e.at(*place))?
+            }
+            Node::If(three) => {
+                let [c, a, b] = three.as_ref();
+                let hit = self.truth(c)? == Some(true);
+                self.eval(if hit { a } else { b })?
+            }
+            Node::Case(subject, whens, otherwise) => {
+                return self.case(subject.as_deref(), whens, otherwise.as_deref());
+            }
+            Node::Coalesce(all) => {
+                for n in all {
+                    let v = self.eval(n)?;
+                    if !v.is_null() {
+                        return Ok(v);
+                    }
+                }
+                Sv::Null
+            }
+            Node::Digits(x, least, refs) => match self.eval(x)? {
+                Sv::Num(Num::Dec(d)) => {
+                    let mut shown = d.shown().max(*least);
+                    for n in refs {
+                        if let Sv::Num(Num::Dec(other)) = bind_bare(self.bound(*n, false)) {
+                            shown = shown.max(other.shown());
+                        }
+                    }
+                    Sv::dec(d.show(shown))
+                }
+                other => other,
+            },
+            Node::And(all) => {
+                let mut unknown = false;
+                for n in all {
+                    match self.truth(n)? {
+                        Some(false) => return Ok(Sv::flag(Some(false))),
+                        Some(true) => {}
+                        None => unknown = true,
+                    }
+                }
+                Sv::flag((!unknown).then_some(true))
+            }
+            Node::Or(all) => {
+                let mut unknown = false;
+                for n in all {
+                    match self.truth(n)? {
+                        Some(true) => return Ok(Sv::flag(Some(true))),
+                        Some(false) => {}
+                        None => unknown = true,
+                    }
+                }
+                Sv::flag((!unknown).then_some(false))
+            }
+            Node::Neg(x) => match self.eval(x)?.single().as_num() {
+                None => Sv::Null,
+                Some(Num::Dbl(f, s)) => Sv::Num(Num::Dbl(-f, s)),
+                Some(Num::Dec(d)) => Sv::Num(Num::Dec(d.neg())),
+                Some(Num::Apx(d)) => Sv::Num(Num::Apx(d.neg())),
+            },
+            Node::Not(x) => Sv::flag(self.truth(x)?.map(|b| !b)),
+            Node::BitNot(x) => match self.eval(x)?.single().as_num() {
+                Some(n) => Sv::int(!n.to_bits()),
                 None => Sv::Null,
             },
-            Node::Binary(op, a, b) => self.binary(*op, a, b)?,
-            Node::IsNull(x, negated) => Sv::flag(Some(self.eval(x)?.is_null() != *negated)),
+            Node::IsNull(x, negated) => Sv::flag(Some(self.eval(x)?.single().is_null() != *negated)),
             Node::IsTruth(x, wanted, negated) => {
-                let is = self.eval(x)?.truth() == Some(*wanted);
+                let is = self.truth(x)? == Some(*wanted);
                 Sv::flag(Some(is != *negated))
             }
             Node::In(x, items, negated) => self.is_in(x, items, *negated)?,
-            Node::Between(x, low, high, negated) => {
-                let v = self.eval(x)?;
-                let (low, high) = (self.eval(low)?, self.eval(high)?);
-                let above = sv::compare(&v, &low).map(Ordering::is_ge);
-                let below = sv::compare(&v, &high).map(Ordering::is_le);
-                let inside = and(above, below);
+            Node::Between(three, negated) => {
+                let [x, low, high] = three.as_ref();
+                let all = vec![self.eval(x)?.single(), self.eval(low)?.single(), self.eval(high)?.single()];
+                let nulls = [all.get(1).is_some_and(Sv::is_null), all.get(2).is_some_and(Sv::is_null)];
+                let all = compare::uniform(all, self.env);
+                let at = |i: usize| all.get(i).unwrap_or(&Sv::Null);
+                let side = |i: usize| compare::compare(at(0), at(i), self.env);
+                let above = if nulls[0] { None } else { side(1).map(Ordering::is_ge) };
+                let below = if nulls[1] { None } else { side(2).map(Ordering::is_le) };
+                let inside = match (above, below) {
+                    (Some(false), _) | (_, Some(false)) => Some(false),
+                    (Some(true), Some(true)) => Some(true),
+                    _ => None,
+                };
                 Sv::flag(inside.map(|i| i != *negated))
             }
             Node::Like(x, pattern, escape, negated) => {
-                match (self.eval(x)?.as_text(), self.eval(pattern)?.as_text()) {
-                    (Some(s), Some(p)) => Sv::flag(Some(string::like(&s, &p, *escape) != *negated)),
+                let (s, p) = (self.eval(x)?.single(), self.eval(pattern)?.single());
+                let escape = match escape {
+                    Some(e) => self.eval(e)?.single().as_text().unwrap_or_default().chars().next(),
+                    None => Some('\\'),
+                };
+                match (s.as_text(), p.as_text()) {
+                    (Some(s), Some(p)) => Sv::flag(Some(patterns::like(&s, &p, escape) != *negated)),
                     _ => Sv::Null,
                 }
             }
             Node::Regexp(x, pattern, negated) => {
-                match (self.eval(x)?.as_text(), self.eval(pattern)?.as_text()) {
-                    (Some(s), Some(p)) => Sv::flag(Some(string::regex(&p)?.is_match(&s) != *negated)),
-                    _ => Sv::Null,
+                let s = self.eval(x)?.single();
+                let dynamic;
+                let regex = match pattern.as_ref() {
+                    Pattern::Fixed(r) => r,
+                    Pattern::Of(n) => {
+                        let p = self.eval(n)?.single();
+                        let (Some(p), false) = (p.as_text(), s.is_null()) else { return Ok(Sv::Null) };
+                        dynamic = Regex::new(&p)?;
+                        &dynamic
+                    }
+                };
+                match s.as_text() {
+                    Some(s) => Sv::flag(Some(regex.is_match(&s) != *negated)),
+                    None => Sv::Null,
                 }
             }
-            Node::Case(operand, whens, otherwise) => {
-                self.case(operand.as_deref(), whens, otherwise.as_deref())?
-            }
             Node::Shift(x, n, unit, minus) => {
-                let (v, n) = (self.eval(x)?, self.eval(n)?);
-                date::shift(&v, &n, *unit, *minus, self.env)
+                let (v, n) = (self.eval(x)?.single(), self.eval(n)?.single());
+                interval::shift(&v, &n, *unit, *minus, self.env)
             }
             Node::Cast(x, to) => {
-                let v = self.eval(x)?;
-                cast(v, *to, self.env)
+                let v = self.eval(x)?.single();
+                cast::cast(v, *to, self.env)?
             }
-            Node::UnitCall(which, unit, args) => {
-                let args = self.all(args)?;
-                date::unit_call(*which, *unit, &args, self.env)
-            }
-            Node::Call(at, args, distinct) => self.call(*at, args, *distinct)?,
+            Node::UnitCall(which, unit, args) => self.unit_call(*which, *unit, args)?,
+            Node::Aggregate(a) => a.eval(self)?,
         })
     }
 
-    fn all(&mut self, nodes: &[Node]) -> Result<Args, FnError> {
-        nodes.iter().map(|n| self.eval(n)).collect()
+    fn unit_call(
+        &mut self,
+        which: super::node::UnitFn,
+        unit: Unit,
+        args: &'a [Node],
+    ) -> Result<Sv<'a>, FnError> {
+        let mut given = Vec::with_capacity(args.len());
+        for a in args {
+            given.push(self.eval(a)?.single());
+        }
+        Ok(interval::unit_call(which, unit, &given, self.env))
     }
 
-    fn template(&mut self, segs: &[Seg]) -> String {
+    fn truth(&mut self, node: &'a Node) -> Result<Option<bool>, FnError> {
+        Ok(self.eval(node)?.truth())
+    }
+
+    /// Quoted text with references filled in (rule G4).
+    fn template(&mut self, segs: &'a [Seg]) -> Sv<'a> {
+        // A text that is one reference needs no copy.
+        if let [Seg::Ref(n)] = segs {
+            return match self.bound(*n, false) {
+                Cow::Borrowed(Value::String(s)) => Sv::Str(Cow::Borrowed(s)),
+                Cow::Owned(Value::String(s)) => Sv::Str(Cow::Owned(s)),
+                other => Sv::text(in_quotes(&other).into_owned()),
+            };
+        }
         let mut out = String::new();
         for seg in segs {
             match seg {
                 Seg::Text(t) => out.push_str(t),
-                Seg::Ref(n) => match self.bound(*n) {
-                    Value::Null => {}
-                    Value::String(s) => out.push_str(&s),
-                    Value::Bool(b) => out.push_str(if b { "true" } else { "false" }),
-                    Value::Number(d) => out.push_str(&d.text()),
-                    other => out.push_str(&other.to_json()),
-                },
+                Seg::Ref(n) => out.push_str(&in_quotes(&self.bound(*n, false))),
             }
         }
-        out
+        Sv::Str(Cow::Owned(out))
     }
 
-    fn is_in(&mut self, x: &Node, items: &[Node], negated: bool) -> Result<Sv, FnError> {
-        let v = self.eval(x)?;
+    fn is_in(&mut self, x: &'a Node, items: &'a [Node], negated: bool) -> Result<Sv<'a>, FnError> {
+        let v = self.eval(x)?.single();
         let mut unknown = v.is_null();
         for item in items {
-            let candidates = match self.eval(item)? {
-                Sv::List(list) => list,
-                one => vec![one],
-            };
-            for c in candidates {
-                match sv::compare(&v, &c) {
-                    Some(Ordering::Equal) => return Ok(Sv::flag(Some(!negated))),
-                    Some(_) => {}
-                    None => unknown = true,
+            let mut hit = |c: &Sv| match compare::equal(&v, c, self.env) {
+                Some(hit) => hit,
+                None => {
+                    unknown = true;
+                    false
                 }
+            };
+            let found = match self.eval(item)? {
+                Sv::List(list) => list.iter().any(&mut hit),
+                one => hit(&one),
+            };
+            if found {
+                return Ok(Sv::flag(Some(!negated)));
             }
         }
         Ok(if unknown { Sv::Null } else { Sv::flag(Some(negated)) })
@@ -169,16 +251,18 @@ impl Ctx<'_> {
 
     fn case(
         &mut self,
-        operand: Option<&Node>,
-        whens: &[(Node, Node)],
-        otherwise: Option<&Node>,
-    ) -> Result<Sv, FnError> {
-        let subject = operand.map(|o| self.eval(o)).transpose()?;
+        operand: Option<&'a Node>,
+        whens: &'a [(Node, Node)],
+        otherwise: Option<&'a Node>,
+    ) -> Result<Sv<'a>, FnError> {
+        let subject = operand.map(|o| self.eval(o)).transpose()?.map(Sv::single);
         for (when, then) in whens {
-            let w = self.eval(when)?;
             let hit = match &subject {
-                Some(s) => sv::compare(s, &w) == Some(Ordering::Equal),
-                None => w.truth() == Some(true),
+                Some(s) => {
+                    let w = self.eval(when)?.single();
+                    compare::equal(s, &w, self.env) == Some(true)
+                }
+                None => self.truth(when)? == Some(true),
             };
             if hit {
                 return self.eval(then);
@@ -187,30 +271,9 @@ impl Ctx<'_> {
         otherwise.map_or(Ok(Sv::Null), |e| self.eval(e))
     }
 
-    fn binary(&mut self, op: Op, a: &Node, b: &Node) -> Result<Sv, FnError> {
-        match op {
-            Op::And => {
-                let x = self.eval(a)?.truth();
-                if x == Some(false) {
-                    return Ok(Sv::flag(Some(false)));
-                }
-                let y = self.eval(b)?.truth();
-                return Ok(Sv::flag(and(x, y)));
-            }
-            Op::Or => {
-                let x = self.eval(a)?.truth();
-                if x == Some(true) {
-                    return Ok(Sv::flag(Some(true)));
-                }
-                let y = self.eval(b)?.truth();
-                return Ok(Sv::flag(and(x.map(|b| !b), y.map(|b| !b)).map(|b| !b)));
-            }
-            _ => {}
-        }
-        let (x, y) = (self.eval(a)?, self.eval(b)?);
-        let order = || sv::compare(&x, &y);
+    fn binary(&self, op: Op, x: Sv<'a>, y: Sv<'a>) -> Result<Sv<'a>, FnError> {
+        let order = || compare::compare(&x, &y, self.env);
         Ok(match op {
-            Op::Xor => Sv::flag(x.truth().zip(y.truth()).map(|(p, q)| p != q)),
             Op::Eq => Sv::flag(order().map(Ordering::is_eq)),
             Op::Ne => Sv::flag(order().map(Ordering::is_ne)),
             Op::Lt => Sv::flag(order().map(Ordering::is_lt)),
@@ -222,228 +285,45 @@ impl Ctx<'_> {
                 (false, false) => order() == Some(Ordering::Equal),
                 _ => false,
             })),
-            Op::BitAnd | Op::BitOr | Op::BitXor | Op::ShiftLeft | Op::ShiftRight => {
-                let (Some(p), Some(q)) = (x.as_i64(), y.as_i64()) else { return Ok(Sv::Null) };
-                let (p, q) = (p as u64, q as u64);
-                let n = match op {
-                    Op::BitAnd => p & q,
-                    Op::BitOr => p | q,
-                    Op::BitXor => p ^ q,
-                    Op::ShiftLeft => u32::try_from(q).ok().and_then(|s| p.checked_shl(s)).unwrap_or(0),
-                    _ => u32::try_from(q).ok().and_then(|s| p.checked_shr(s)).unwrap_or(0),
-                };
-                Sv::Dec(BigDecimal::from(n))
-            }
+            Op::Xor => Sv::flag(x.truth().zip(y.truth()).map(|(p, q)| p != q)),
             Op::JsonGet => json::extract(&x, std::slice::from_ref(&y)),
             Op::JsonText => json::unquote(&json::extract(&x, std::slice::from_ref(&y))),
-            _ => arithmetic(op, &x, &y)?,
+            Op::SoundsLike => Sv::flag(match (x.as_text(), y.as_text()) {
+                (Some(a), Some(b)) => Some(texts::soundex(&a) == texts::soundex(&b)),
+                _ => None,
+            }),
+            _ => arith::arithmetic(op, &x, &y)?,
         })
     }
+}
 
-    fn call(&mut self, at: usize, nodes: &[Node], distinct: bool) -> Result<Sv, FnError> {
-        let name = FUNCTIONS.get(at).map_or("", |f| f.0);
-        // Forms that do not look at all of their arguments.
-        match (name, nodes) {
-            ("IF", [c, a, b]) => {
-                let hit = self.eval(c)?.truth() == Some(true);
-                return self.eval(if hit { a } else { b });
-            }
-            ("IFNULL", [a, b]) => {
-                let v = self.eval(a)?;
-                return if v.is_null() { self.eval(b) } else { Ok(v) };
-            }
-            ("COALESCE", list) => {
-                for n in list {
-                    let v = self.eval(n)?;
-                    if !v.is_null() {
-                        return Ok(v);
-                    }
-                }
-                return Ok(Sv::Null);
-            }
-            _ => {}
-        }
-        if number::is_aggregate(name) {
-            let args = nodes.iter().map(|n| self.gathered(n)).collect::<Result<Args, _>>()?;
-            return Ok(number::aggregate(name, &args, distinct));
-        }
-        let args = self.all(nodes)?;
-        // A list in a scalar place stands for its first value.
-        let args: Args = args
-            .into_iter()
-            .map(|a| match a {
-                Sv::List(items) => items.into_iter().next().unwrap_or(Sv::Null),
-                other => other,
-            })
-            .collect();
-        if let Some(v) = string::call(name, &args, self.env)? {
-            return Ok(v);
-        }
-        if let Some(v) = number::call(name, &args)? {
-            return Ok(v);
-        }
-        if let Some(v) = date::call(name, &args, self.env) {
-            return Ok(v);
-        }
-        if let Some(v) = json::call(name, &args) {
-            return Ok(v);
-        }
-        let name = name.to_owned();
-        Err(FnError::new("HL-2302", text!("unknown function `{name}`", "未知的函数 `{name}`")))
+/// A constant, borrowed: no allocation for a literal.
+fn borrowed<'a>(v: &'a Sv<'static>) -> Sv<'a> {
+    match v {
+        Sv::Str(s) => Sv::Str(Cow::Borrowed(s)),
+        Sv::Bin(b) => Sv::Bin(Cow::Borrowed(b)),
+        other => other.clone(),
     }
 }
 
-fn and(x: Option<bool>, y: Option<bool>) -> Option<bool> {
-    match (x, y) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        _ => None,
+/// A value as it stands between quotes.
+fn in_quotes(v: &Value) -> Cow<'_, str> {
+    match v {
+        Value::Null => Cow::Borrowed(""),
+        Value::String(s) => Cow::Borrowed(s),
+        Value::Bool(b) => Cow::Borrowed(if *b { "true" } else { "false" }),
+        Value::Number(n) => n.text(),
+        other => Cow::Owned(other.to_json()),
     }
 }
 
-fn division_by_zero() -> FnError {
-    FnError::new("HL-2310", text!("division by zero", "除数为零"))
-}
-
-/// `+ - * / DIV %` with MySQL's scales; exact unless a side is approximate.
-pub(super) fn arithmetic(op: Op, x: &Sv, y: &Sv) -> Result<Sv, FnError> {
-    let (Some(a), Some(b)) = (x.as_num(), y.as_num()) else { return Ok(Sv::Null) };
-    if let (Sv::Dec(p), Sv::Dec(q)) = (&a, &b) {
-        let v = match op {
-            Op::Add => p + q,
-            Op::Sub => p - q,
-            Op::Mul => {
-                let v = p * q;
-                if v.fractional_digit_count() > MAX_SCALE {
-                    v.with_scale_round(MAX_SCALE, RoundingMode::HalfUp)
-                } else {
-                    v
-                }
-            }
-            Op::Div => {
-                if q.is_zero() {
-                    return Err(division_by_zero());
-                }
-                let scale = (p.fractional_digit_count().max(0) + 4).min(MAX_SCALE);
-                divide(p, q, scale)
-            }
-            Op::IntDiv => {
-                if q.is_zero() {
-                    return Err(division_by_zero());
-                }
-                divide_down(p, q)
-            }
-            Op::Mod => {
-                if q.is_zero() {
-                    return Err(division_by_zero());
-                }
-                let scale = p.fractional_digit_count().max(q.fractional_digit_count()).max(0);
-                (p - q * divide_down(p, q)).with_scale(scale)
-            }
-            _ => return Ok(Sv::Null),
-        };
-        return Ok(Sv::Dec(v));
+/// Refuses a text of so many bytes.
+pub(super) fn bounded(bytes: usize) -> Result<(), FnError> {
+    if bytes > MAX_TEXT {
+        return Err(FnError::new(
+            "HL-2311",
+            text!("the text would be longer than 4 MiB", "文本将超过 4 MiB"),
+        ));
     }
-    let (p, q) = (a.as_f64().unwrap_or(0.0), b.as_f64().unwrap_or(0.0));
-    let v = match op {
-        Op::Add => p + q,
-        Op::Sub => p - q,
-        Op::Mul => p * q,
-        Op::Div | Op::IntDiv | Op::Mod if q == 0.0 => return Err(division_by_zero()),
-        Op::Div => p / q,
-        Op::IntDiv => return Ok(Sv::int((p / q).trunc().to_i64().unwrap_or(0))),
-        Op::Mod => p % q,
-        _ => return Ok(Sv::Null),
-    };
-    if !v.is_finite() {
-        return Err(FnError::new("HL-2311", text!("the result is out of range", "结果超出范围")));
-    }
-    Ok(Sv::Dbl(v))
-}
-
-/// p / q at a scale, half away from zero, exactly: integers are divided, no precision is lost on the way.
-pub(super) fn divide(p: &BigDecimal, q: &BigDecimal, scale: i64) -> BigDecimal {
-    let (pn, ps) = p.as_bigint_and_exponent();
-    let (qn, qs) = q.as_bigint_and_exponent();
-    // One digit more than wanted decides the rounding; what is cut behind it cannot make it a half.
-    let shift = scale + 1 - ps + qs;
-    let quotient = if shift >= 0 { (pn * ten(shift)) / qn } else { pn / (qn * ten(-shift)) };
-    BigDecimal::new(quotient, scale + 1).with_scale_round(scale, RoundingMode::HalfUp)
-}
-
-fn divide_down(p: &BigDecimal, q: &BigDecimal) -> BigDecimal {
-    let (pn, ps) = p.as_bigint_and_exponent();
-    let (qn, qs) = q.as_bigint_and_exponent();
-    let quotient = if qs >= ps { (pn * ten(qs - ps)) / qn } else { pn / (qn * ten(ps - qs)) };
-    BigDecimal::new(quotient, 0)
-}
-
-fn ten(n: i64) -> bigdecimal::num_bigint::BigInt {
-    bigdecimal::num_bigint::BigInt::from(10u32).pow(u32::try_from(n.clamp(0, 20_000)).unwrap_or(0))
-}
-
-fn cast(v: Sv, to: Cast, env: &FnEnv) -> Sv {
-    if v.is_null() {
-        return Sv::Null;
-    }
-    match to {
-        Cast::Same => v,
-        Cast::Char(n) => {
-            let s = v.as_text().unwrap_or_default();
-            Sv::Str(match n.and_then(|n| usize::try_from(n).ok()) {
-                Some(n) => s.chars().take(n).collect(),
-                None => s,
-            })
-        }
-        Cast::Signed => match &v {
-            // Text is cut at the point, numbers are rounded.
-            Sv::Str(_) => match v.as_dec() {
-                Some(d) => Sv::Dec(d.with_scale_round(0, RoundingMode::Down)),
-                None => Sv::Null,
-            },
-            _ => v.as_i64().map_or(Sv::Null, Sv::int),
-        },
-        Cast::Unsigned => match v.as_dec() {
-            Some(d) => {
-                let mode = if matches!(v, Sv::Str(_)) { RoundingMode::Down } else { RoundingMode::HalfUp };
-                let n = d.with_scale_round(0, mode);
-                if n < BigDecimal::zero() {
-                    Sv::Dec(BigDecimal::from(n.to_i64().unwrap_or(i64::MIN) as u64))
-                } else {
-                    Sv::Dec(BigDecimal::from(n.to_u64().unwrap_or(u64::MAX)))
-                }
-            }
-            None => Sv::Null,
-        },
-        Cast::Decimal(precision, scale) => match v.as_dec() {
-            Some(d) => {
-                let scale = i64::try_from(scale.min(38)).unwrap_or(0);
-                let rounded = d.with_scale_round(scale, RoundingMode::HalfUp);
-                // Too many digits: the largest number of the type.
-                let whole = i64::try_from(precision.clamp(1, 65)).unwrap_or(65) - scale;
-                let limit = BigDecimal::new(ten(whole.max(0)), 0);
-                if rounded.abs() >= limit {
-                    let edge = limit - BigDecimal::new(1.into(), scale);
-                    Sv::Dec(if rounded < BigDecimal::zero() { -edge } else { edge })
-                } else {
-                    Sv::Dec(rounded)
-                }
-            }
-            None => Sv::Null,
-        },
-        Cast::Double => v.as_f64().map_or(Sv::Null, Sv::Dbl),
-        Cast::Date => match v.as_datetime(env.now_local().date()) {
-            Some((t, _)) => Sv::Date(t.date()),
-            None => Sv::Null,
-        },
-        Cast::DateTime(fsp) => match v.as_datetime(env.now_local().date()) {
-            Some((t, _)) => Sv::DateTime(date::cut(t, fsp), fsp),
-            None => Sv::Null,
-        },
-        Cast::Time(fsp) => match v.as_time() {
-            Some((us, _)) => Sv::Time(if fsp == 0 { us / 1_000_000 * 1_000_000 } else { us }, fsp),
-            None => Sv::Null,
-        },
-        Cast::Json => json::normal(&v),
-    }
+    Ok(())
 }

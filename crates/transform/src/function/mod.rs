@@ -1,25 +1,40 @@
 //! `_function`: one MySQL select expression over bound references (dialect §3.8).
 //!
-//! The expression is parsed once, with its references replaced by names that no value can reach, so that data with
-//! quotes, backslashes or braces never changes the parse (rule Fn4). What is evaluated is a tree of our own.
+//! The expression is parsed once, with its references as tokens of their own, so that data with quotes, backslashes or
+//! braces never changes the parse (rule Fn4). What is evaluated is a tree of our own, held to MariaDB's answers.
 
-mod build;
-mod date;
+mod aggregate;
+mod arith;
+mod cast;
+mod codecs;
+mod compare;
+mod dates;
+mod decimal;
 mod eval;
+mod format;
+mod forms;
+mod interval;
 mod json;
-mod number;
-mod scan;
-mod string;
+mod jsontext;
+mod lex;
+mod moment;
+mod node;
+mod numbers;
+mod parse;
+mod patterns;
 mod sv;
+mod table;
+mod texts;
 
-pub(crate) use number::is_aggregate;
-pub(crate) use sv::Sv;
+use std::borrow::Cow;
+use std::cell::OnceCell;
 
-use bigdecimal::BigDecimal;
-use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::{Number, Text, Value};
+use decimal::Dec;
+use moment::{Moment, Ymd};
+use sv::{Num, Sv};
 
 /// A part of the source text: SQL as written, or the reference with this number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,31 +60,42 @@ impl FnError {
     pub(crate) fn new(code: &'static str, message: Text) -> Self {
         FnError { code, message, position: None }
     }
+
+    /// At a position, if none is known yet.
+    pub(crate) fn at(self, position: usize) -> Self {
+        FnError { position: self.position.or(Some(position)), ..self }
+    }
 }
 
 /// What an evaluation needs besides the references.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct FnEnv {
     /// NOW(), in unix seconds.
-    pub now: i64,
+    now: i64,
     /// Zone of NOW(), FROM_UNIXTIME and UNIX_TIMESTAMP.
-    pub tz: Tz,
+    tz: Tz,
+    local: OnceCell<Moment>,
 }
 
 impl FnEnv {
-    pub(crate) fn local(&self, secs: i64) -> Option<NaiveDateTime> {
-        DateTime::<Utc>::from_timestamp(secs, 0).map(|t| t.with_timezone(&self.tz).naive_local())
+    /// The clock (unix seconds) and the zone of an evaluation.
+    pub fn new(now: i64, tz: Tz) -> Self {
+        FnEnv { now, tz, local: OnceCell::new() }
     }
 
-    pub(crate) fn now_local(&self) -> NaiveDateTime {
-        self.local(self.now).unwrap_or_default()
+    fn now_local(&self) -> Moment {
+        *self.local.get_or_init(|| moment::local(self.tz, self.now, 0).unwrap_or(Moment::midnight(Ymd::ZERO)))
+    }
+
+    fn today(&self) -> Ymd {
+        self.now_local().date
     }
 }
 
 /// A compiled expression.
 #[derive(Debug, Clone)]
 pub struct Function {
-    root: build::Node,
+    root: node::Node,
 }
 
 impl Function {
@@ -80,48 +106,74 @@ impl Function {
     /// (`HL-2303`), and forms that a select expression cannot have (`HL-2304`).
     /// Each piece comes with the character position where it begins in the source; an error's position is one there.
     pub fn compile(pieces: &[(usize, Piece)]) -> Result<Function, FnError> {
-        let sql = scan::assemble(pieces)?;
-        match build::parse(&sql.text) {
-            Ok(root) => Ok(Function { root }),
-            Err(e) => Err(FnError { position: e.position.and_then(|p| sql.source(p)), ..e }),
-        }
+        parse::parse(pieces).map(|root| Function { root })
     }
 
-    /// Evaluates. `bind` gives the value of a reference.
+    /// Evaluates. `bind` gives the value of a reference; the flag asks for a whole array, rows bound or not, as
+    /// aggregates do (rule Fn7).
     ///
     /// # Errors
     /// Division by zero (`HL-2310`), values out of range (`HL-2311`).
-    pub fn eval(&self, env: &FnEnv, bind: &mut dyn FnMut(usize) -> Value) -> Result<Value, FnError> {
-        let mut ctx = eval::Ctx { env, bind, rows: None };
+    pub fn eval<'a>(
+        &'a self,
+        env: &FnEnv,
+        bind: &mut dyn FnMut(usize, bool) -> Cow<'a, Value>,
+    ) -> Result<Value, FnError> {
+        let mut ctx = eval::Ctx::new(env, bind);
         Ok(to_value(ctx.eval(&self.root)?))
     }
 
     /// Names of all functions, for checks and the reference.
     pub fn names() -> Vec<&'static str> {
-        build::FUNCTIONS.iter().map(|f| f.0).collect()
+        table::names()
     }
 }
 
 /// A bound reference as a typed literal (rule Fn4).
-pub(crate) fn bind_bare(value: &Value) -> Sv {
+fn bind_bare(value: Cow<'_, Value>) -> Sv<'_> {
     match value {
-        Value::Null => Sv::Null,
-        Value::Bool(b) => Sv::Bool(*b),
-        Value::Number(n) => bind_number(n),
-        Value::String(s) if s.trim().is_empty() => Sv::Null,
-        Value::String(s) if sv::looks_numeric(s.trim()) => sv::number_prefix(s.trim()),
-        Value::String(s) => Sv::Str(s.clone()),
-        Value::Array(items) => Sv::List(items.iter().map(bind_bare).collect()),
-        Value::Object(_) => Sv::Str(value.to_json()),
+        Cow::Borrowed(v) => match v {
+            Value::Null => Sv::Null,
+            Value::Bool(b) => Sv::Bool(*b),
+            Value::Number(n) => bind_number(n),
+            Value::String(s) => bind_text(Cow::Borrowed(s)),
+            Value::Array(items) => Sv::List(items.iter().map(|i| bind_bare(Cow::Borrowed(i))).collect()),
+            Value::Object(_) => Sv::text(v.to_json()),
+        },
+        Cow::Owned(v) => match v {
+            Value::String(s) => bind_text(Cow::Owned(s)),
+            Value::Array(items) => Sv::List(items.into_iter().map(|i| bind_bare(Cow::Owned(i))).collect()),
+            Value::Object(_) => Sv::text(v.to_json()),
+            Value::Null => Sv::Null,
+            Value::Bool(b) => Sv::Bool(b),
+            Value::Number(n) => bind_number(&n),
+        },
     }
 }
 
-fn bind_number(n: &Number) -> Sv {
-    match n.text().parse::<BigDecimal>() {
-        Ok(d) if d.fractional_digit_count() >= 0 => Sv::Dec(d),
-        // 1e3 and the like: a decimal with a negative scale prints with zeros.
-        Ok(d) => Sv::Dec(d.with_scale(0)),
-        Err(_) => Sv::Null,
+fn bind_text(s: Cow<'_, str>) -> Sv<'_> {
+    let t = s.trim();
+    if t.is_empty() {
+        return Sv::Null;
+    }
+    if sv::looks_numeric(t)
+        && let Some(d) = Dec::parse(t)
+    {
+        return Sv::dec(d);
+    }
+    Sv::Str(s)
+}
+
+fn bind_number<'a>(n: &Number) -> Sv<'a> {
+    match n.as_i64() {
+        Some(n) => Sv::int(n),
+        None => {
+            let text = n.text();
+            match Dec::parse_any(&text) {
+                Some(d) => Sv::dec(d),
+                None => text.parse::<f64>().ok().filter(|f| f.is_finite()).map_or(Sv::Null, Sv::double),
+            }
+        }
     }
 }
 
@@ -130,21 +182,27 @@ fn to_value(v: Sv) -> Value {
     match v {
         Sv::Null => Value::Null,
         Sv::Bool(b) => Value::Number(Number::from_i64(i64::from(b))),
-        Sv::Dec(d) => number(&d),
-        Sv::Dbl(f) => match BigDecimal::try_from(f) {
-            Ok(_) => match sv::double_text(f).parse::<BigDecimal>() {
-                Ok(d) => number(&d),
-                Err(_) => Value::Null,
-            },
-            Err(_) => Value::Null,
-        },
+        Sv::Num(n) => number(&n),
         Sv::List(items) => Value::Array(items.into_iter().map(to_value).collect()),
-        other => Value::String(other.as_text().unwrap_or_default()),
+        Sv::Str(s) => Value::String(s.into_owned()),
+        other => Value::String(other.as_text().unwrap_or_default().into_owned()),
     }
 }
 
-fn number(d: &BigDecimal) -> Value {
-    let text = d.normalized().to_plain_string();
-    let text = if text == "-0" { "0".to_owned() } else { text };
-    Number::from_text(&text).map_or(Value::Null, Value::Number)
+fn number(n: &Num) -> Value {
+    let exact = match n {
+        Num::Dec(d) | Num::Apx(d) => Some(d.result()),
+        Num::Dbl(f, shown) if *shown < decimal::NOT_FIXED => {
+            Dec::parse(&sv::double_text(*f, *shown)).map(Dec::trimmed)
+        }
+        Num::Dbl(f, _) => Dec::from_f64(*f),
+    };
+    match exact {
+        Some(d) => match d.as_int() {
+            Some(i) => Value::Number(Number::from_i64(i)),
+            None => Number::from_text(&d.text()).map_or(Value::Null, Value::Number),
+        },
+        // Far beyond every decimal: its digits, written out.
+        None => Number::from_text(&format!("{}", n.f64())).map_or(Value::Null, Value::Number),
+    }
 }

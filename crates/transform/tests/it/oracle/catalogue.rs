@@ -2,8 +2,8 @@
 //!
 //! Marks: `$t` text, `$s` short text, `$n` small integer, `$i` integer, `$d` decimal, `$x` any number or text that
 //! looks like one, `$b` condition, `$D` date, `$M` date and time, `$H` time, `$v` anything, `$j` JSON, `$p` path in
-//! it, `$f` date format, `$r` regular expression, `$A` aggregate over rows, `$L` LIKE pattern, `$N` always a plain
-//! number, `$O` always plain text.
+//! it, `$f` date format, `$r` regular expression, `$A` aggregate over rows, `$E` one that is a number, `$L` LIKE pattern, `$N` always a plain
+//! number, `$O` always plain text. Kind `B` is bytes, which text functions are not asked about. `$.` and `$[` begin a path.
 
 /// Kind of a pattern's result, as in the marks.
 pub type Kind = char;
@@ -94,6 +94,9 @@ pub const PATTERNS: &[Pattern] = &[
     ("condition", 't', "LEAST($t, $t, $t)"),
     ("condition", 'D', "GREATEST(DATE($D), DATE($D))"),
     ("condition", 'b', "ISNULL($v)"),
+    ("condition", 't', "NVL($t, $s)"),
+    ("condition", 'x', "NVL2($v, $i, $d)"),
+    ("condition", 'i', "INTERVAL($i, 1, 100, 10000)"),
     // Numbers.
     ("number", 'x', "ABS($x)"),
     ("number", 'i', "SIGN($x)"),
@@ -139,6 +142,11 @@ pub const PATTERNS: &[Pattern] = &[
     ("number", 't', "FORMAT($x, $n)"),
     ("number", 't', "FORMAT($d, 2)"),
     ("number", 't', "FORMAT($i, 0)"),
+    ("number", 'i', "BIT_COUNT($i)"),
+    ("number", 'x', "RAND($n)"),
+    ("number", 't', "FORMAT($d, 2, 'de_DE')"),
+    ("number", 'i', "INET_ATON('192.168.$n.7')"),
+    ("number", 't', "INET_NTOA($i)"),
     // Casts.
     ("cast", 't', "CAST($v AS CHAR)"),
     ("cast", 't', "CAST($t AS CHAR(3))"),
@@ -211,13 +219,13 @@ pub const PATTERNS: &[Pattern] = &[
     ("text", 'i', "ASCII($t)"),
     ("text", 'i', "ORD($t)"),
     ("text", 's', "CHAR($n + 70, 65 USING utf8mb4)"),
-    ("text", 's', "CHAR(77, 121, '83')"),
+    ("text", 'B', "CHAR(77, 121, '83')"),
     ("text", 't', "HEX($t)"),
     ("text", 't', "HEX($n)"),
     ("text", 't', "HEX($d)"),
-    ("text", 't', "UNHEX(HEX($t))"),
-    ("text", 't', "UNHEX('4D7')"),
-    ("text", 't', "UNHEX($s)"),
+    ("text", 'B', "UNHEX(HEX($t))"),
+    ("text", 'B', "UNHEX('4D7')"),
+    ("text", 'B', "UNHEX($s)"),
     ("text", 't', "MD5($t)"),
     ("text", 't', "SHA($s)"),
     ("text", 't', "SHA1($t)"),
@@ -226,8 +234,8 @@ pub const PATTERNS: &[Pattern] = &[
     ("text", 't', "SHA2($s, 512)"),
     ("text", 't', "TO_BASE64($t)"),
     ("text", 't', "TO_BASE64(REPEAT($s, 40))"),
-    ("text", 't', "FROM_BASE64(TO_BASE64($t))"),
-    ("text", 't', "FROM_BASE64($s)"),
+    ("text", 'B', "FROM_BASE64(TO_BASE64($t))"),
+    ("text", 'B', "FROM_BASE64($s)"),
     ("text", 'i', "FIELD($s, $s, $s, $s)"),
     ("text", 'i', "FIELD($x, $x, $N, $x)"),
     ("text", 't', "ELT($n, $t, $s, $t)"),
@@ -236,6 +244,12 @@ pub const PATTERNS: &[Pattern] = &[
     ("text", 't', "QUOTE($t)"),
     ("text", 'i', "LENGTH(UUID())"),
     ("text", 's', "SUBSTRING(UUID(), 9, 1)"),
+    ("text", 'i', "LENGTHB($t)"),
+    ("text", 's', "CHR($n + 70)"),
+    ("text", 't', "SOUNDEX($t)"),
+    ("text", 'b', "$t SOUNDS LIKE $t"),
+    ("text", 't', "MAKE_SET($n, $s, $t, NULL, $s)"),
+    ("text", 't', "EXPORT_SET($n, 'Y', 'N', ',', 8)"),
     // Regular expressions.
     ("regexp", 't', "REGEXP_REPLACE($t, $r, $s)"),
     ("regexp", 't', "REGEXP_REPLACE($t, '([a-z]+)-([0-9]+)', '\\\\2_\\\\1')"),
@@ -322,7 +336,7 @@ pub const PATTERNS: &[Pattern] = &[
     ("date", 'H', "SUBTIME($H, $H)"),
     ("date", 'i', "TO_DAYS($D)"),
     ("date", 'i', "TO_SECONDS($M)"),
-    ("date", 'D', "FROM_DAYS(738000 + $i)"),
+    ("date", 'D', "FROM_DAYS(738000 + $m * 100)"),
     ("date", 'H', "SEC_TO_TIME($i)"),
     ("date", 'H', "SEC_TO_TIME($d)"),
     ("date", 'i', "TIME_TO_SEC($H)"),
@@ -365,6 +379,10 @@ pub const PATTERNS: &[Pattern] = &[
     ("date", 'H', "TIME '12:34:56'"),
     ("date", 'D', "DATE_SUB(DATE_SUB($D, INTERVAL DAY($D) - 1 DAY), INTERVAL 1 MONTH)"),
     ("date", 't', "DATE_FORMAT(LAST_DAY(DATE_SUB(CURDATE(), INTERVAL $m MONTH)), '%Y-%m-%d')"),
+    ("date", 'M', "CONVERT_TZ($M, '+08:00', '+00:00')"),
+    ("date", 't', "GET_FORMAT(DATE, 'EUR')"),
+    ("date", 't', "DATE_FORMAT($D, GET_FORMAT(DATE, 'USA'))"),
+    ("date", 'H', "UTC_TIME()"),
     // JSON.
     ("json", 'j', "JSON_EXTRACT($j, $p)"),
     ("json", 'j', "JSON_EXTRACT($j, '$.a', '$.list[1]')"),
@@ -385,22 +403,41 @@ pub const PATTERNS: &[Pattern] = &[
     ("json", 'i', "JSON_CONTAINS($j, '1', '$.a')"),
     ("json", 'i', "JSON_CONTAINS($j, '{\"a\": 1}')"),
     ("json", 'b', "JSON_EXTRACT($j, '$.a') = 1"),
+    ("json", 'j', "JSON_ARRAY_APPEND($j, '$.list', $i)"),
+    ("json", 'j', "JSON_ARRAY_INSERT($j, '$.list[1]', $s)"),
+    ("json", 'j', "JSON_COMPACT($j)"),
+    ("json", 'j', "JSON_LOOSE($j)"),
+    ("json", 't', "JSON_DETAILED($j)"),
+    ("json", 't', "JSON_PRETTY($j)"),
+    ("json", 'i', "JSON_CONTAINS_PATH($j, 'one', $p, $p)"),
+    ("json", 'i', "JSON_CONTAINS_PATH($j, 'all', $p, $p)"),
+    ("json", 'i', "JSON_DEPTH($j)"),
+    ("json", 'b', "JSON_EXISTS($j, $p)"),
+    ("json", 'j', "JSON_SET($j, '$.a', $t, '$.new', $d)"),
+    ("json", 'j', "JSON_INSERT($j, '$.a', 9, '$.z', $i)"),
+    ("json", 'j', "JSON_REPLACE($j, '$.b', $s)"),
+    ("json", 'j', "JSON_REMOVE($j, '$.a')"),
+    ("json", 'j', "JSON_MERGE_PATCH($j, '{\"a\": null, \"n\": {\"x\": 1}}')"),
+    ("json", 'j', "JSON_MERGE_PRESERVE($j, '{\"a\": 2}')"),
+    ("json", 'j', "JSON_MERGE($j, '[7]')"),
+    ("json", 'b', "JSON_OVERLAPS($j, '[1, \"two\"]')"),
+    ("json", 'j', "JSON_QUERY($j, $p)"),
+    ("json", 't', "JSON_SEARCH($j, 'all', 'x')"),
+    ("json", 'j', "JSON_ARRAY(JSON_ARRAY($i), JSON_OBJECT('k', JSON_EXTRACT($j, $p)))"),
     // Aggregates.
     ("aggregate", 'x', "$A"),
-    ("aggregate", 'x', "$A + $A"),
+    ("aggregate", 'x', "$E + $E"),
     ("aggregate", 'x', "ROUND($A, 2)"),
     ("aggregate", 'x', "IFNULL($A, 0) * $d"),
 ];
 
 /// Functions that are compared elsewhere or cannot be compared, with the reason.
 pub const NOT_COMPARED: &[(&str, &str)] = &[
+    ("ANY_VALUE", "MySQL has it, MariaDB has not"),
     ("FORMAT_DATE", "not a function of MySQL: the vendor's own, held to its vectors"),
     ("REGEXP_LIKE", "MySQL 8 has it, MariaDB has not; REGEXP is the same match"),
     (
         "SYSDATE",
         "the server's real clock; here the run's clock, as NOW(), so that an evaluation can be repeated",
     ),
-    ("TRIM_BOTH", "inner name of TRIM(BOTH … FROM …)"),
-    ("TRIM_LEADING", "inner name of TRIM(LEADING … FROM …)"),
-    ("TRIM_TRAILING", "inner name of TRIM(TRAILING … FROM …)"),
 ];

@@ -14,6 +14,17 @@ pub enum Outcome {
     Error(String),
 }
 
+impl Outcome {
+    /// The text of a value.
+    pub fn text(&self) -> Option<String> {
+        match self {
+            Outcome::Value(Value::String(s)) => Some(s.clone()),
+            Outcome::Value(Value::Number(n)) => Some(n.text().into_owned()),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,0 +1,188 @@
+//! The tree that is evaluated: every function and form is known before there is a value.
+
+use super::aggregate::Aggregate;
+use super::patterns::Regex;
+use super::sv::{Num, Sv};
+use super::table::Builtin;
+
+/// A compiled expression.
+#[derive(Debug, Clone)]
+pub(super) enum Node {
+    Const(Sv<'static>),
+    /// A bare reference; inside an aggregate it sees the whole array.
+    Ref(usize, bool),
+    /// Quoted text with references in it.
+    Template(Vec<Seg>),
+    /// Digits and bare references that touch: what they form is taken as one bare reference's value.
+    Joined(Vec<Seg>),
+    Neg(Box<Node>),
+    Not(Box<Node>),
+    BitNot(Box<Node>),
+    /// The last is the position of the operator in the source.
+    Binary(Op, Box<Node>, Box<Node>, usize),
+    And(Vec<Node>),
+    Or(Vec<Node>),
+    IsNull(Box<Node>, bool),
+    /// IS TRUE, IS FALSE; the last negates.
+    IsTruth(Box<Node>, bool, bool),
+    In(Box<Node>, Vec<Node>, bool),
+    Between(Box<[Node; 3]>, bool),
+    /// Value, pattern, escape.
+    Like(Box<Node>, Box<Node>, Option<Box<Node>>, bool),
+    Regexp(Box<Node>, Box<Pattern>, bool),
+    Case(Option<Box<Node>>, Vec<(Node, Node)>, Option<Box<Node>>),
+    If(Box<[Node; 3]>),
+    /// The first value that is not NULL.
+    Coalesce(Vec<Node>),
+    /// An exact number shows at least so many digits behind the point, and as many as the values of the references:
+    /// those of all branches of a choice.
+    Digits(Box<Node>, u32, Vec<usize>),
+    /// `date ± INTERVAL n unit`; the flag subtracts.
+    Shift(Box<Node>, Box<Node>, Unit, bool),
+    Cast(Box<Node>, Cast),
+    /// A function, its arguments, and its position in the source.
+    Call(&'static Builtin, Vec<Node>, usize),
+    /// Functions that take a unit: the unit, then the arguments.
+    UnitCall(UnitFn, Unit, Vec<Node>),
+    Aggregate(Box<Aggregate>),
+}
+
+impl Node {
+    /// This choice between `branches`: its numbers show as many digits behind the point as those of any branch.
+    pub fn with_digits_of<'n>(self, branches: impl Iterator<Item = &'n Node>) -> Node {
+        let (mut least, mut refs) = (0, Vec::new());
+        for branch in branches {
+            match branch {
+                // Text makes the choice a text.
+                Node::Template(_) | Node::Const(Sv::Str(_)) => return self,
+                Node::Const(Sv::Num(Num::Dec(d))) => least = least.max(d.shown()),
+                Node::Ref(n, _) => refs.push(*n),
+                _ => {}
+            }
+        }
+        if least == 0 && refs.is_empty() { self } else { Node::Digits(Box::new(self), least, refs) }
+    }
+
+    /// Digits that are only shown are of no use in a result, which is trimmed (rule Fn6).
+    pub fn as_root(self) -> Node {
+        match self {
+            Node::Digits(inner, ..) => *inner,
+            other => other,
+        }
+    }
+}
+
+/// A regular expression: compiled, or of a pattern that is only known with the data.
+#[derive(Debug, Clone)]
+pub(super) enum Pattern {
+    Fixed(Regex),
+    Of(Node),
+}
+
+/// A part of quoted text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Seg {
+    Text(String),
+    Ref(usize),
+}
+
+/// Binary operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Op {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    IntDiv,
+    Mod,
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    NullEq,
+    Xor,
+    BitAnd,
+    BitOr,
+    BitXor,
+    ShiftLeft,
+    ShiftRight,
+    JsonGet,
+    JsonText,
+    SoundsLike,
+}
+
+/// Units of INTERVAL, TIMESTAMPDIFF and EXTRACT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Microsecond,
+    Second,
+    Minute,
+    Hour,
+    Day,
+    Week,
+    Month,
+    Quarter,
+    Year,
+    SecondMicrosecond,
+    MinuteMicrosecond,
+    MinuteSecond,
+    HourMicrosecond,
+    HourSecond,
+    HourMinute,
+    DayMicrosecond,
+    DaySecond,
+    DayMinute,
+    DayHour,
+    YearMonth,
+}
+
+/// Names of the units.
+pub(super) const UNITS: &[(&str, Unit)] = &[
+    ("MICROSECOND", Unit::Microsecond),
+    ("SECOND", Unit::Second),
+    ("MINUTE", Unit::Minute),
+    ("HOUR", Unit::Hour),
+    ("DAY", Unit::Day),
+    ("WEEK", Unit::Week),
+    ("MONTH", Unit::Month),
+    ("QUARTER", Unit::Quarter),
+    ("YEAR", Unit::Year),
+    ("SECOND_MICROSECOND", Unit::SecondMicrosecond),
+    ("MINUTE_MICROSECOND", Unit::MinuteMicrosecond),
+    ("MINUTE_SECOND", Unit::MinuteSecond),
+    ("HOUR_MICROSECOND", Unit::HourMicrosecond),
+    ("HOUR_SECOND", Unit::HourSecond),
+    ("HOUR_MINUTE", Unit::HourMinute),
+    ("DAY_MICROSECOND", Unit::DayMicrosecond),
+    ("DAY_SECOND", Unit::DaySecond),
+    ("DAY_MINUTE", Unit::DayMinute),
+    ("DAY_HOUR", Unit::DayHour),
+    ("YEAR_MONTH", Unit::YearMonth),
+];
+
+/// Functions with a unit argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UnitFn {
+    TimestampDiff,
+    TimestampAdd,
+    Extract,
+}
+
+/// Targets of CAST and CONVERT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cast {
+    Char(Option<u64>),
+    Binary(Option<u64>),
+    Signed,
+    Unsigned,
+    Decimal(u32, u32),
+    Double,
+    Float,
+    Date,
+    DateTime(u8),
+    Time(u8),
+    Year,
+    Json,
+}

@@ -1,0 +1,161 @@
+//! LIKE and regular expressions.
+
+use std::borrow::Cow;
+
+use super::FnError;
+use super::compare::fold;
+use crate::text;
+
+/// `LIKE` with `%`, `_` and an escape character; letters' case does not count, blanks at the end do.
+pub(super) fn like(s: &str, pattern: &str, escape: Option<char>) -> bool {
+    #[derive(PartialEq, Clone, Copy)]
+    enum P {
+        Any,
+        One,
+        Is(char),
+    }
+    let mut pat = Vec::with_capacity(pattern.len());
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        pat.push(match c {
+            c if Some(c) == escape => P::Is(fold(chars.next().unwrap_or(c))),
+            '%' => P::Any,
+            '_' => P::One,
+            c => P::Is(fold(c)),
+        });
+    }
+    let s: Vec<char> = s.chars().map(fold).collect();
+    // Greedy with one point to come back to: never exponential.
+    let (mut i, mut j, mut star) = (0, 0, None);
+    while i < s.len() {
+        match pat.get(j) {
+            Some(P::Any) => {
+                star = Some((j, i));
+                j += 1;
+            }
+            Some(P::One) => {
+                i += 1;
+                j += 1;
+            }
+            Some(P::Is(c)) if s.get(i) == Some(c) => {
+                i += 1;
+                j += 1;
+            }
+            _ => match star {
+                Some((sj, si)) => {
+                    j = sj + 1;
+                    i = si + 1;
+                    star = Some((sj, si + 1));
+                }
+                None => return false,
+            },
+        }
+    }
+    pat.iter().skip(j).all(|p| *p == P::Any)
+}
+
+/// A regular expression with MariaDB's meaning: letters' case does not count, `\d`, `\w` and `\s` are of ASCII.
+#[derive(Debug, Clone)]
+pub(super) struct Regex(regex::Regex);
+
+impl Regex {
+    /// Compiles; the size is bounded, and matching takes linear time.
+    pub fn new(pattern: &str) -> Result<Regex, FnError> {
+        regex::RegexBuilder::new(&narrowed(pattern))
+            .case_insensitive(true)
+            .size_limit(1 << 20)
+            .nest_limit(60)
+            .build()
+            .map(Regex)
+            .map_err(|e| {
+                let e = e.to_string();
+                let e = e.lines().last().unwrap_or("").trim().trim_start_matches("error: ").to_owned();
+                FnError::new(
+                    "HL-2311",
+                    text!("the regular expression cannot be used: {e}", "正则表达式无法使用:{e}"),
+                )
+            })
+    }
+
+    pub fn is_match(&self, s: &str) -> bool {
+        self.0.is_match(s)
+    }
+
+    /// Position of the first match, 1-based in characters; 0 without one.
+    pub fn position(&self, s: &str) -> i64 {
+        let before = self.0.find(s).and_then(|m| s.get(..m.start()));
+        before.map_or(0, |b| i64::try_from(b.chars().count()).unwrap_or(0) + 1)
+    }
+
+    pub fn first<'s>(&self, s: &'s str) -> &'s str {
+        self.0.find(s).map_or("", |m| m.as_str())
+    }
+
+    /// Replaces all matches; `\1` in the replacement stands for a group.
+    pub fn replace<'s>(&self, s: &'s str, with: &str) -> Cow<'s, str> {
+        self.0.replace_all(s, groups(with).as_str())
+    }
+}
+
+/// `\1` as this engine writes it.
+fn groups(s: &str) -> String {
+    let mut out = String::new();
+    let mut chars = s.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '$' => out.push_str("$$"),
+            '\\' => match chars.next() {
+                Some(d) if d.is_ascii_digit() => {
+                    out.push_str("${");
+                    out.push(d);
+                    out.push('}');
+                }
+                Some(other) => out.push(other),
+                None => out.push('\\'),
+            },
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The classes of ASCII that MariaDB means by `\d`, `\w` and `\s`.
+fn narrowed(pattern: &str) -> Cow<'_, str> {
+    if !pattern.contains('\\') {
+        return pattern.into();
+    }
+    let mut out = String::with_capacity(pattern.len() + 16);
+    let mut chars = pattern.chars();
+    let mut class = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '[' => {
+                class = true;
+                out.push(c);
+            }
+            ']' => {
+                class = false;
+                out.push(c);
+            }
+            '\\' => match (chars.next(), class) {
+                (Some('d'), true) => out.push_str("0-9"),
+                (Some('w'), true) => out.push_str("0-9A-Za-z_"),
+                (Some('s'), true) => out.push_str(r" \t\n\r\f\v"),
+                (Some('d'), false) => out.push_str("[0-9]"),
+                (Some('D'), false) => out.push_str("[^0-9]"),
+                (Some('w'), false) => out.push_str("[0-9A-Za-z_]"),
+                (Some('W'), false) => out.push_str("[^0-9A-Za-z_]"),
+                (Some('s'), false) => out.push_str(r"[ \t\n\r\f\v]"),
+                (Some('S'), false) => out.push_str(r"[^ \t\n\r\f\v]"),
+                (Some('b'), false) => out.push_str(r"(?-u:\b)"),
+                (Some(other), _) => {
+                    out.push('\\');
+                    out.push(other);
+                }
+                (None, _) => out.push('\\'),
+            },
+            c => out.push(c),
+        }
+    }
+    out.into()
+}
