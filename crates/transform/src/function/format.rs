@@ -246,7 +246,7 @@ fn century(v: u64, digits: usize) -> u64 {
     }
 }
 
-fn spaces<'s>(s: &'s str) -> &'s str {
+fn spaces(s: &str) -> &str {
     s.trim_start_matches(|c: char| c.is_ascii_whitespace())
 }
 

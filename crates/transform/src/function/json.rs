@@ -337,10 +337,8 @@ fn search(v: &J, wanted: &str, at: String, one: bool, found: &mut Vec<String>) {
         return;
     }
     match v {
-        J::Text(raw) => {
-            if like(&jsontext::unescape(raw), wanted, Some('\\')) && !found.contains(&at) {
-                found.push(at);
-            }
+        J::Text(raw) if like(&jsontext::unescape(raw), wanted, Some('\\')) && !found.contains(&at) => {
+            found.push(at);
         }
         J::Array(items) => {
             items.iter().enumerate().for_each(|(i, v)| search(v, wanted, format!("{at}[{i}]"), one, found));

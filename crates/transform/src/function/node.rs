@@ -64,7 +64,7 @@ impl Node {
     }
 
     /// Digits that are only shown are of no use in a result, which is trimmed (rule Fn6).
-    pub fn as_root(self) -> Node {
+    pub fn into_root(self) -> Node {
         match self {
             Node::Digits(inner, ..) => *inner,
             other => other,

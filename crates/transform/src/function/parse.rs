@@ -75,7 +75,7 @@ pub(super) fn parse(pieces: &[(usize, Piece)]) -> Result<Node, FnError> {
     let (node, _) = p.expr(level::ANY)?;
     while p.sign(";") {}
     match p.peek() {
-        Tok::End => Ok(node.as_root()),
+        Tok::End => Ok(node.into_root()),
         found => {
             let found = found.show();
             Err(p.fault(text!("the expression ends before `{found}`", "表达式在 `{found}` 之前已结束")))
