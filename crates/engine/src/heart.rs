@@ -11,8 +11,14 @@ use crate::{Progress, Stop};
 
 /// A lease lasts this long (ms) unless renewed; a dead process on the same machine is displaced at once.
 pub(crate) const LEASE_MS: i64 = 120_000;
-/// The lease is renewed when it is older than this (ms).
-const BEAT_MS: i64 = 10_000;
+
+/// When the lease was last renewed, on both clocks: the wall clock may be set, the steady one may stand still while
+/// the machine sleeps.
+#[derive(Debug, Clone, Copy)]
+struct Beat {
+    wall: i64,
+    steady: u64,
+}
 
 /// Shared state of a run's tasks.
 pub(crate) struct Heart {
@@ -22,7 +28,9 @@ pub(crate) struct Heart {
     pub run: RunId,
     pub epoch: i64,
     pub stop: Stop,
-    last_beat: AtomicI64,
+    lease_ms: i64,
+    /// Held while the ledger is asked, so that nobody goes on before the answer is known.
+    last_beat: tokio::sync::Mutex<Beat>,
     /// The first failure that ends the run; everybody stops at the next step.
     fatal: Mutex<Option<Failure>>,
     ended: AtomicBool,
@@ -37,16 +45,18 @@ impl Heart {
         run: RunId,
         epoch: i64,
         stop: Stop,
+        lease_ms: i64,
     ) -> Self {
-        let now = clock.now().0;
+        let last_beat = tokio::sync::Mutex::new(Beat { wall: clock.now().0, steady: clock.monotonic_ms() });
         Heart {
+            lease_ms,
             ledger,
             clock,
             progress,
             run,
             epoch,
             stop,
-            last_beat: AtomicI64::new(now),
+            last_beat,
             fatal: Mutex::new(None),
             ended: AtomicBool::new(false),
             pages: AtomicI64::new(0),
@@ -86,19 +96,59 @@ impl Heart {
         self.pages.load(Ordering::Acquire)
     }
 
+    /// How often the lease is renewed (ms): whoever was paused for as long as the lease lasts finds it due.
+    pub fn beat_ms(&self) -> i64 {
+        (self.lease_ms / 12).clamp(10, 10_000)
+    }
+
     /// Renews the lease if it is due.
     ///
     /// # Errors
     /// The run was taken over, or the ledger failed.
     pub async fn beat(&self) -> Result<(), Failure> {
-        let now = self.now();
-        let last = self.last_beat.load(Ordering::Acquire);
-        if now.0 - last < BEAT_MS
-            || self.last_beat.compare_exchange(last, now.0, Ordering::AcqRel, Ordering::Acquire).is_err()
-        {
+        self.renew(false).await
+    }
+
+    /// Asks the ledger whether the run is still ours, and renews the lease.
+    ///
+    /// # Errors
+    /// As [`Heart::beat`].
+    pub async fn check(&self) -> Result<(), Failure> {
+        self.renew(true).await
+    }
+
+    async fn renew(&self, always: bool) -> Result<(), Failure> {
+        // Whoever comes while the ledger is being asked waits for its answer.
+        let mut last = self.last_beat.lock().await;
+        let (now, steady) = (self.now(), self.clock.monotonic_ms());
+        let fresh = (0..self.beat_ms()).contains(&now.0.saturating_sub(last.wall))
+            && steady.saturating_sub(last.steady) < self.beat_ms().unsigned_abs();
+        if fresh && !always {
             return Ok(());
         }
-        self.ledger.heartbeat(self.run, self.epoch, now.plus_ms(LEASE_MS)).await
+        self.ledger.heartbeat(self.run, self.epoch, now.plus_ms(self.lease_ms)).await?;
+        *last = Beat { wall: now.0, steady };
+        Ok(())
+    }
+
+    /// Keeps the lease while `work` goes on, however long one of its steps takes.
+    pub async fn keep<T>(&self, work: impl Future<Output = T>) -> T {
+        let keeper = async {
+            loop {
+                self.clock.sleep_ms(self.beat_ms().unsigned_abs()).await;
+                match self.beat().await {
+                    Ok(()) => {}
+                    Err(lost) if lost.code == "HL-6005" => self.end(lost),
+                    // The lease goes on for a while; the work itself meets the same trouble and decides.
+                    Err(trouble) => tracing::warn!(target: "heliu", "{trouble}"),
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            out = work => out,
+            () = keeper => unreachable!("it beats for ever"),
+        }
     }
 
     /// Waits `ms`, renewing the lease, and returns early (false) when the run is over.

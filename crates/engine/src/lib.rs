@@ -11,10 +11,14 @@ mod progress;
 mod read;
 mod remedy;
 mod run;
+mod scheduler;
 mod spec;
 mod write;
 
 pub use dialect::{DialectRenderer, DialectShaper};
 pub use progress::{Progress, Silent};
 pub use run::{Engine, Sides};
+pub use scheduler::{
+    Agenda, Change, Finish, PlanTimes, Runnable, Scheduler, SkippedTicks, Start, Watcher, Workshop, circle,
+};
 pub use spec::{PlanSpec, Renderer, RunOptions, Shaper, Stop};

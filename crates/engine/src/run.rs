@@ -30,6 +30,7 @@ pub struct Engine {
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     owner: String,
+    lease_ms: i64,
 }
 
 /// The two sides of a plan, ready to be used.
@@ -47,7 +48,14 @@ pub struct Sides {
 impl Engine {
     /// An engine. `owner` names this process (`host:pid:start`) in leases.
     pub fn new(ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>, owner: impl Into<String>) -> Self {
-        Engine { ledger, clock, owner: owner.into() }
+        Engine { ledger, clock, owner: owner.into(), lease_ms: LEASE_MS }
+    }
+
+    /// How long (ms) a run stays with a process that gives no sign of life; at least a second.
+    #[must_use]
+    pub fn lease_ms(mut self, ms: i64) -> Self {
+        self.lease_ms = ms.max(1_000);
+        self
     }
 
     /// Runs a plan once, or resumes its interrupted run.
@@ -73,8 +81,9 @@ impl Engine {
             owned.id,
             owned.epoch,
             stop,
+            self.lease_ms,
         ));
-        let outcome = self.work(&heart, spec, sides, &options, &owned, &plan).await;
+        let outcome = heart.keep(self.work(&heart, spec, sides, &options, &owned, &plan)).await;
         if let Err(failure) = outcome {
             heart.end(failure);
         }
@@ -169,7 +178,7 @@ impl Engine {
                     windows: windows.iter().map(|w| (*w, walk.clone())).collect(),
                     owner: self.owner.clone(),
                     now,
-                    lease_until: now.plus_ms(LEASE_MS),
+                    lease_until: now.plus_ms(self.lease_ms),
                     tick,
                 })
                 .await?;

@@ -135,8 +135,9 @@ impl Schedules for SqliteLedger {
         self.write(false, move |tx, _| schedules::timetable(tx, &lines, now)).await
     }
 
-    async fn answer(&self, answer: TickAnswer) -> Result<(), Failure> {
-        self.write(false, move |tx, _| schedules::answer(tx, &answer)).await
+    async fn answer(&self, answers: &[TickAnswer]) -> Result<(), Failure> {
+        let answers = answers.to_vec();
+        self.write(false, move |tx, _| answers.iter().try_for_each(|a| schedules::answer(tx, a))).await
     }
 
     async fn tick_states(&self, plan: PlanId) -> Result<Vec<TickState>, Failure> {

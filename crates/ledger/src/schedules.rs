@@ -144,7 +144,7 @@ mod tests {
             owed: Some(later),
             failures: 2,
         };
-        ledger.answer(owe).await.unwrap();
+        ledger.answer(&[owe]).await.unwrap();
         let edited = [line("a", Trigger::Source, "5 * * * *"), lines[1].clone()];
         let after = ledger.timetable(&edited, later).await.unwrap();
         assert_eq!((after[0].answered, after[0].owed, after[0].failures), (later, Some(later), 0));
@@ -166,7 +166,7 @@ mod tests {
         assert!(matches!(busy, RunOpening::Busy { .. }), "{busy:?}");
         ledger.close_run(close(&run, RunState::Done, tick)).await.unwrap();
         let done = TickAnswer { plan, trigger: Trigger::Source, upto: None, owed: None, failures: 0 };
-        ledger.answer(done).await.unwrap();
+        ledger.answer(&[done]).await.unwrap();
         let late = ledger.open_run(open(plan, "3", "two", tick, tick)).await.unwrap();
         assert!(matches!(&late, RunOpening::Answered(s) if s.answered == tick), "{late:?}");
         assert_eq!(ledger.runs(plan, 0).await.unwrap().len(), 1);
@@ -184,7 +184,7 @@ mod tests {
         ledger.close_run(close(&run, RunState::Open, tick)).await.unwrap();
         let again = tick.plus_ms(60_000);
         let owe = TickAnswer { plan, trigger: Trigger::Source, upto: None, owed: Some(again), failures: 1 };
-        ledger.answer(owe).await.unwrap();
+        ledger.answer(&[owe]).await.unwrap();
         let early = ledger.open_run(open(plan, "2", "two", tick.plus_ms(59_000), tick)).await.unwrap();
         assert!(matches!(&early, RunOpening::Answered(s) if s.failures == 1), "{early:?}");
         let resumed = owned(ledger.open_run(open(plan, "3", "two", again, tick)).await.unwrap());
@@ -199,10 +199,10 @@ mod tests {
         let back = NOW.plus_ms(-1);
         let mut answer =
             TickAnswer { plan, trigger: Trigger::Source, upto: Some(back), owed: None, failures: 0 };
-        ledger.answer(answer).await.unwrap();
+        ledger.answer(&[answer]).await.unwrap();
         assert_eq!(ledger.tick_states(plan).await.unwrap()[0].answered, NOW);
         answer.upto = Some(NOW.plus_ms(1));
-        ledger.answer(answer).await.unwrap();
+        ledger.answer(&[answer]).await.unwrap();
         assert_eq!(ledger.tick_states(plan).await.unwrap()[0].answered, NOW.plus_ms(1));
     }
 }

@@ -251,12 +251,20 @@ impl Batches {
         }
     }
 
-    /// One try: the epoch is checked last, then the batch is sent.
+    /// One try: the epoch is checked last, then the batch is sent. Where the target is fenced, the order matters: the
+    /// fence is taken first and the ledger asked afterwards, so that a successor must displace this session before it
+    /// can write; a process that slept in between finds its session gone.
     async fn once(&mut self, rows: &[WriteRow], calls: &mut Vec<Call>) -> Result<Vec<RowResult>, Failure> {
-        self.ctx.heart.beat().await?;
         let mut session = match self.session.take() {
-            Some(open) => open,
-            None => self.ctx.target.open(&self.fence).await?,
+            Some(open) => {
+                self.ctx.heart.beat().await?;
+                open
+            }
+            None => {
+                let fresh = self.ctx.target.open(&self.fence).await?;
+                self.ctx.heart.check().await?;
+                fresh
+            }
         };
         let exchange = session.write(rows).await;
         calls.extend(exchange.calls);

@@ -102,8 +102,8 @@ pub trait Schedules: Send + Sync {
     /// `now`; its plan gets its row if it has none. One transaction for all.
     async fn timetable(&self, lines: &[TimetableLine], now: Ts) -> Result<Vec<TickState>, Failure>;
 
-    /// Stores what became of a run. A line that is not known is left alone.
-    async fn answer(&self, answer: TickAnswer) -> Result<(), Failure>;
+    /// Stores what became of runs, all in one transaction. A line that is not known is left alone.
+    async fn answer(&self, answers: &[TickAnswer]) -> Result<(), Failure>;
 
     /// All lines of a plan, in the order of [`Trigger::ALL`].
     async fn tick_states(&self, plan: PlanId) -> Result<Vec<TickState>, Failure>;
