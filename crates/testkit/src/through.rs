@@ -208,8 +208,8 @@ impl Schedules for Through {
         pass!(self, timetable(lines, now))
     }
 
-    async fn answer(&self, answer: TickAnswer) -> Result<(), Failure> {
-        pass!(self, answer(answer))
+    async fn answer(&self, answers: &[TickAnswer]) -> Result<(), Failure> {
+        pass!(self, answer(answers))
     }
 
     async fn tick_states(&self, plan: PlanId) -> Result<Vec<TickState>, Failure> {

@@ -38,6 +38,15 @@ pub const CODES: &[Code] = &[
         todo: ("nothing: each tick is answered once", "无需处理:每次触发只处理一次"),
     },
     Code {
+        id: "HL-7094",
+        title: ("a run ended abnormally", "一次运行异常结束"),
+        cause: ("a defect of heliu", "heliu 的缺陷"),
+        todo: (
+            "nothing is lost: the run is owed and comes back after a minute; report the message",
+            "不会丢失数据:该运行会在一分钟后重试;请报告该信息",
+        ),
+    },
+    Code {
         id: "HL-7041",
         title: ("records were missing: the source showed them too late", "漏单:来源显示得太晚"),
         cause: (

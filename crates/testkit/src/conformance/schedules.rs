@@ -44,7 +44,7 @@ pub async fn lines_begin_now_and_edited_ones_anew(store: Arc<dyn Store>) {
     assert_eq!(b.store.timetable(&lines, b.now).await, Ok(first.clone()));
     let owe =
         TickAnswer { plan: b.plan, trigger: Trigger::Target, upto: None, owed: Some(b.now), failures: 2 };
-    b.store.answer(owe).await.expect("answer");
+    b.store.answer(&[owe]).await.expect("answer");
     let edited = [line("shops", Trigger::Target, "every 6m")];
     let after = b.store.timetable(&edited, b.now).await.expect("timetable").remove(0);
     assert_eq!((after.answered, after.owed, after.failures), (b.now, Some(b.now), 0));
@@ -68,11 +68,11 @@ pub async fn a_tick_is_answered_by_one_run(store: Arc<dyn Store>) {
     b.commit(Sheet::new(&run, vec![]).close(true, None)).await;
     b.close(&run, RunState::Done).await;
     let done = TickAnswer { plan: b.plan, trigger: Trigger::Source, upto: None, owed: None, failures: 0 };
-    b.store.answer(done).await.expect("answer");
+    b.store.answer(&[done]).await.expect("answer");
     assert!(matches!(b.ticked("two", tick).await, RunOpening::Answered(s) if s.answered == tick));
     assert!(matches!(b.ticked("two", next).await, RunOpening::Owned(_)));
     let back = TickAnswer { upto: Some(START), ..done };
-    b.store.answer(back).await.expect("answer");
+    b.store.answer(&[back]).await.expect("answer");
     assert_eq!(b.tick().await.answered, next, "never back");
 }
 
@@ -86,7 +86,7 @@ pub async fn what_is_owed_is_run_when_its_time_has_come(store: Arc<dyn Store>) {
     b.close(&run, RunState::Open).await;
     let owed = Some(b.now.plus_ms(60_000));
     let owe = TickAnswer { plan: b.plan, trigger: Trigger::Source, upto: None, owed, failures: 1 };
-    b.store.answer(owe).await.expect("answer");
+    b.store.answer(&[owe]).await.expect("answer");
     b.later(59_000);
     assert!(matches!(b.ticked("two", tick).await, RunOpening::Answered(s) if s.failures == 1));
     b.later(1_000);

@@ -43,8 +43,10 @@ impl Schedules for MemoryLedger {
         Ok(out)
     }
 
-    async fn answer(&self, answer: TickAnswer) -> Result<(), Failure> {
-        if let Some((_, state)) = self.lock().ticks.get_mut(&(answer.plan, answer.trigger)) {
+    async fn answer(&self, answers: &[TickAnswer]) -> Result<(), Failure> {
+        let mut ledger = self.lock();
+        for answer in answers {
+            let Some((_, state)) = ledger.ticks.get_mut(&(answer.plan, answer.trigger)) else { continue };
             state.answered = state.answered.max(answer.upto.unwrap_or(state.answered));
             state.owed = answer.owed;
             state.failures = answer.failures;
