@@ -136,7 +136,7 @@ fn a_run_that_was_resumed_is_followed_by_one_for_the_tick() {
         service.until(&clock, at("17:01:00")).await;
         let ends: Vec<String> = w.read.lock().unwrap().iter().map(|r| clock_of(r.2.to)).collect();
         assert_eq!(ends[..2], ["16:00:00", "16:00:00"]);
-        assert!(ends.len() == 3 && ends[2] > "17:00:00".to_owned(), "{ends:?}");
+        assert!(ends.len() == 3 && ends[2].as_str() > "17:00:00", "{ends:?}");
     });
 }
 

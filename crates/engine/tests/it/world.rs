@@ -251,7 +251,7 @@ impl Source for Src {
     }
 
     fn prepare(&self, _request: &PageRequest) -> Result<Prepared, Failure> {
-        unimplemented!("not asked for")
+        panic!("not asked for")
     }
 }
 
