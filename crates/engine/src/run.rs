@@ -347,6 +347,7 @@ impl Engine {
             retries: spec.retries,
             left: options.limit,
             remedy: None,
+            warned: Vec::new(),
         };
         if owned.kind == RunKind::Remedy {
             reader.remedy = Some(Remedy::new(self.ledger.as_ref(), plan.id, owned.id, spec.tz).await?);
