@@ -176,6 +176,7 @@ const ARGS: &[(&str, &str, &str)] = &[
     ("run", "source_only", "只读取并保存"),
     ("run", "target_only", "只写入等待中的数据"),
     ("run", "limit", "最多读取这么多条;不移动水位线"),
+    ("run", "remedy", "漏单补偿:读取 omissionRemedy 声明的范围,补存缺失或变化的数据,并说明原因"),
     ("run", "parallel", "同时运行的方案数"),
     ("demo", "dir", "为演示新建的目录"),
     ("demo", "records", "沙箱中的销售出库单数"),
