@@ -58,7 +58,7 @@ impl DialectShaper {
                 (None, None) => (hash, Verdict::Keep),
             },
         };
-        Element { id, number, hash, stamp, content, verdict }
+        Element { id, number, hash, stamp, content, verdict, head: false }
     }
 }
 
@@ -83,8 +83,20 @@ impl Shaper for DialectShaper {
         self.shaping.shape(element, self.clock.now().secs(), &mut shaped);
         let stamp = self.stamp.as_ref().and_then(|p| records::pick_text(element, p));
         let mut buffer = Vec::with_capacity(element.len() + 64);
-        for one in shaped {
-            out.push(self.element(one, stamp.clone(), &mut buffer));
+        if shaped.is_empty() {
+            // A list to be split that is empty: nothing to write, but the source has counted it.
+            let why = text!("the element has no parts to be split into", "该元素没有可拆分的内容");
+            shaped.push(Shaped {
+                id: None,
+                number: None,
+                content: element.clone(),
+                filtered: Some(both(&why)),
+                rejected: None,
+            });
+        }
+        for (i, one) in shaped.into_iter().enumerate() {
+            let head = i == 0;
+            out.push(Element { head, ..self.element(one, stamp.clone(), &mut buffer) });
         }
     }
 

@@ -121,7 +121,8 @@ struct Store<'a> {
     out: PageOutcome,
     due: Vec<Due>,
     deltas: Deltas,
-    in_page: HashMap<String, Hash>,
+    /// Keys met in this page: their last hash, and whether this pass met them here first.
+    in_page: HashMap<String, (Hash, bool)>,
 }
 
 pub(crate) fn commit_page(
@@ -223,26 +224,27 @@ impl Store<'_> {
             _ => format!("#{}", hex::encode(e.hash)),
         };
         let found = self.find(&key, &e.hash)?;
-        let clash = match self.in_page.insert(key.clone(), e.hash) {
-            Some(other) if other != e.hash => {
-                self.out.clashes += 1;
-                if self.out.clash_ids.len() < 5 && !self.out.clash_ids.contains(&key) {
-                    self.out.clash_ids.push(key.clone());
-                }
-                true
+        let met = found.as_ref().is_some_and(|f| f.seen == self.mark);
+        let clash = match self.in_page.get_mut(&key) {
+            Some((other, fresh)) => {
+                self.out.surplus += u64::from(e.head && *fresh);
+                std::mem::replace(other, e.hash) != e.hash
             }
-            _ => false,
+            None => {
+                self.in_page.insert(key.clone(), (e.hash, !met));
+                false
+            }
         };
-        if let Some(f) = &found {
-            if f.seen == self.mark {
-                if !clash && f.known.hash != e.hash {
-                    self.out.flaps += 1;
-                }
-            } else {
-                self.out.fresh += 1;
+        if clash {
+            self.out.clashes += 1;
+            if self.out.clash_ids.len() < 5 && !self.out.clash_ids.contains(&key) {
+                self.out.clash_ids.push(key.clone());
             }
+        }
+        if met {
+            self.out.flaps += u64::from(!clash && found.as_ref().is_some_and(|f| f.known.hash != e.hash));
         } else {
-            self.out.fresh += 1;
+            self.out.fresh += u64::from(e.head);
         }
         match &e.verdict {
             Verdict::Keep => self.keep(e, &key, found, clash, blob, place),
@@ -432,7 +434,7 @@ impl Store<'_> {
                  VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?9, ?10, ?11)",
             )?
             .execute(params![
-                self.plan, key, !rejected, e.number, e.hash, state as u8, self.mark, self.call, self.now.0, code, why
+                self.plan, key, !rejected && e.id.is_some(), e.number, e.hash, state as u8, self.mark, self.call, self.now.0, code, why
             ])?;
         moved(&mut self.deltas, None, state);
         Ok(())

@@ -56,8 +56,8 @@ pub struct PageSeen {
     pub news: u64,
     /// Pairs of different elements that share an id inside this reply.
     pub clashes: u64,
-    /// Elements this pass had already met under the same id with other content, in another reply.
-    pub flaps: u64,
+    /// Elements beyond the first of their id in this reply, for ids that this pass met here first.
+    pub surplus: u64,
     /// The source's own number of elements in the window.
     pub total: Option<u64>,
     /// The source's own number of pages.
@@ -110,18 +110,18 @@ pub struct Walk {
     /// Pass number, from 1. The ledger marks records with it.
     pass: u32,
     pages_in_pass: u32,
-    /// Elements of this pass, repeats included.
-    #[serde(default)]
-    elements: u64,
     distinct: u64,
     distinct_before: Option<u64>,
     news: u64,
-    clashes: u64,
-    flaps: u64,
+    surplus: u64,
+    elements: u64,
     stale: u32,
     last_page: u32,
     total: Option<u64>,
     total_before: Option<u64>,
+    /// The total grew between two replies of this pass: a row came in, and may have pushed another one to a page that
+    /// was read already.
+    grew: bool,
     first_total: Option<u64>,
     lied: bool,
     problems: Vec<Problem>,
@@ -142,16 +142,16 @@ impl Walk {
             phase,
             pass: 1,
             pages_in_pass: 0,
-            elements: 0,
             distinct: 0,
             distinct_before: None,
             news: 0,
-            clashes: 0,
-            flaps: 0,
+            surplus: 0,
+            elements: 0,
             stale: 0,
             last_page: 1,
             total: None,
             total_before: None,
+            grew: false,
             first_total: None,
             lied: false,
             problems: Vec::new(),
@@ -207,12 +207,12 @@ impl Walk {
     /// Takes in the next wanted page.
     pub fn absorb(&mut self, seen: &PageSeen) {
         self.pages_in_pass += 1;
-        self.elements += seen.elements;
         self.distinct += seen.fresh;
         self.news += seen.news;
-        self.clashes += seen.clashes;
-        self.flaps += seen.flaps;
+        self.surplus += seen.surplus;
+        self.elements += seen.elements;
         if seen.total.is_some() {
+            self.grew |= self.pages_in_pass > 1 && seen.total > self.total;
             self.total = seen.total;
             self.first_total = self.first_total.or(seen.total);
         }
@@ -240,7 +240,7 @@ impl Walk {
 
     fn after_first(&mut self, seen: &PageSeen) {
         if self.paging == Paging::Single {
-            return self.end_unless_more(seen);
+            return self.end(true);
         }
         self.learn_size(seen);
         if self.verify == Verify::Off {
@@ -310,17 +310,18 @@ impl Walk {
     /// End of a pass that has a total to compare with.
     fn judge_total(&mut self) {
         let total = self.total.unwrap_or(0);
+        let explained = self.distinct + self.surplus;
+        // Read from the top down, rows that leave cannot hide others; rows that come in can.
+        let quiet = self.pass > 1 && self.news == 0 && !self.grew;
         let agrees = if self.lied {
             // The total is known to be wrong: two passes that agree must do.
             self.distinct_before == Some(self.distinct) && self.news == 0
         } else {
-            let stable = self.pass > 1 && self.news == 0;
-            self.distinct == total
-                || (self.distinct < total && total <= self.distinct + self.clashes)
-                || (stable
-                    && self.distinct_before == Some(self.distinct)
-                    && self.distinct < total
-                    && total <= self.distinct + self.clashes + self.flaps)
+            (explained == total && !self.grew)
+                // Everything that is there was known: the excess has left meanwhile.
+                || (quiet && explained > total)
+                // Every element was read, some of them under one id on different pages.
+                || (quiet && self.distinct_before == Some(self.distinct) && self.elements == total)
         };
         if agrees {
             return self.end(true);
@@ -330,7 +331,14 @@ impl Walk {
             && self.total_before == Some(total)
             && self.pass >= 2;
         if self.pass >= MAX_PASSES || hopeless {
-            self.note("HL-7021", too_few(total, self.pass, self.distinct));
+            let (distinct, passes) = (self.distinct, self.pass);
+            self.note(
+                "HL-7021",
+                text!(
+                    "the source declares {total} elements but {passes} passes brought {distinct}; the window may be incomplete",
+                    "来源声明共有 {total} 条,但读取 {passes} 遍只得到 {distinct} 条;该时间窗口可能不完整"
+                ),
+            );
             return self.end(false);
         }
         self.total_before = Some(total);
@@ -369,7 +377,6 @@ impl Walk {
         let next = seen.next.as_deref().filter(|n| !n.is_empty());
         let more = seen.has_next != Some(false);
         match next {
-            None if at.is_empty() => self.end_unless_more(seen),
             Some(n) if more && n == at => self.stuck(),
             Some(n) if more => {
                 if !self.endless(seen) {
@@ -378,11 +385,6 @@ impl Walk {
                 }
             }
             None if seen.has_next == Some(true) => self.stuck(),
-            _ if self.total.is_some_and(|t| t > self.elements) && self.pass > 1 => {
-                let (total, passes, elements) = (self.total.unwrap_or(0), self.pass, self.elements);
-                self.note("HL-7021", too_few(total, passes, elements));
-                self.end(false);
-            }
             _ => self.end_of_pass(),
         }
     }
@@ -411,7 +413,7 @@ impl Walk {
                 );
                 self.switch_to_pages();
             }
-            _ if self.first_total.is_some_and(|t| t > self.distinct + self.clashes) => self.switch_to_pages(),
+            _ if self.first_total.is_some_and(|t| t > self.distinct + self.surplus) => self.switch_to_pages(),
             _ => {
                 if seen.has_next == Some(true) {
                     // The anchor is inclusive and the page was not full: nothing can be behind it.
@@ -426,24 +428,6 @@ impl Walk {
                 self.end(true);
             }
         }
-    }
-
-    /// The end of a walk that asks for nothing further, unless the source says that there is more.
-    fn end_unless_more(&mut self, seen: &PageSeen) {
-        let total = self.total.filter(|t| *t > self.elements && self.elements > 0);
-        if seen.has_next != Some(true) && total.is_none() {
-            return self.end(true);
-        }
-        let brought = self.elements;
-        let all = total.map_or_else(|| "?".to_owned(), |t| t.to_string());
-        self.note(
-            "HL-7029",
-            text!(
-                "the source says that there is more ({brought} of {all} came), but the metadata does not ask for further pages",
-                "来源表示还有更多数据(已返回 {brought} / {all}),但元数据没有请求后续页"
-            ),
-        );
-        self.end(false);
     }
 
     /// Gives up the anchored cursor and walks by page number from the start.
@@ -541,11 +525,11 @@ impl Walk {
         self.distinct_before = Some(self.distinct);
         self.distinct = 0;
         self.news = 0;
-        self.clashes = 0;
-        self.flaps = 0;
+        self.surplus = 0;
+        self.elements = 0;
+        self.grew = false;
         self.stale = 0;
         self.pages_in_pass = 0;
-        self.elements = 0;
     }
 
     fn note(&mut self, code: &str, message: crate::Text) {
@@ -561,13 +545,6 @@ impl Walk {
     fn end(&mut self, complete: bool) {
         self.phase = Phase::Done { complete };
     }
-}
-
-fn too_few(total: u64, passes: u32, brought: u64) -> crate::Text {
-    text!(
-        "the source declares {total} elements but {passes} passes brought {brought}; the window may be incomplete",
-        "来源声明共有 {total} 条,但读取 {passes} 遍只得到 {brought} 条;该时间窗口可能不完整"
-    )
 }
 
 #[cfg(test)]

@@ -272,6 +272,7 @@ impl Shaper for Keys {
             stamp: None,
             content: element.clone(),
             verdict: Verdict::Keep,
+            head: true,
         });
     }
 

@@ -141,6 +141,9 @@ pub struct Element {
     pub content: Bytes,
     /// What the rules say.
     pub verdict: Verdict,
+    /// The first record of its element of the reply: one element may be split into several records, and only whole
+    /// elements are compared with what the source says of itself.
+    pub head: bool,
 }
 
 /// A page to be stored.
@@ -185,10 +188,13 @@ pub struct PageOutcome {
     pub repeated: u64,
     /// Versions replaced before they were written.
     pub superseded: u64,
-    /// Elements whose record this pass had not met.
+    /// Elements (heads) whose record this pass had not met.
     pub fresh: u64,
     /// Pairs of different elements under one id in this reply.
     pub clashes: u64,
+    /// Elements beyond the first of their id in this reply, for ids that this pass met here first: they explain why
+    /// a source counts more elements than there are ids.
+    pub surplus: u64,
     /// Elements met before in this pass under the same id with other content.
     pub flaps: u64,
     /// Ids that clash, a few of them.

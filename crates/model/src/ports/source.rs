@@ -74,7 +74,8 @@ pub trait Source: Send + Sync {
     fn shape(&self) -> &SourceShape;
 
     /// Fetches one page once. Waits for the budget, attaches the token (one refresh for all waiters, then one
-    /// repetition); does not retry otherwise: the engine does, by the failure's class.
+    /// repetition); does not retry otherwise: the engine does, by the failure's class. An attempt against a silent
+    /// system ends by itself within some 10 s; the calls' durations do not include waiting for the budget.
     async fn fetch(&self, request: &PageRequest) -> Exchange<Page>;
 
     /// The exact request of a page, without sending anything.

@@ -206,6 +206,39 @@ pub async fn a_flap_is_told_from_a_clash(store: Arc<dyn Store>) {
     assert_eq!((done.flaps, done.repeated, done.fresh), (0, 1, 1));
 }
 
+/// They explain a total that counts elements, whatever page is read twice.
+pub async fn elements_beyond_their_ids_are_counted_once_in_a_pass(store: Arc<dyn Store>) {
+    let mut b = Bench::new(store).await;
+    let run = b.open().await;
+    let page = || vec![keep("1", "a"), keep("1", "b"), keep("1", "b"), keep("2", "x"), keep("2", "x")];
+    let first = b.commit(Sheet::new(&run, page())).await.outcome;
+    assert_eq!((first.fresh, first.surplus, first.clashes), (2, 3, 1));
+    let again = b.commit(Sheet::new(&run, page())).await.outcome;
+    assert_eq!((again.fresh, again.surplus), (0, 0), "met before in this pass");
+    let other = b.commit(Sheet::new(&run, page()).at(0, 2)).await.outcome;
+    assert_eq!((other.fresh, other.surplus), (2, 3));
+}
+
+/// Split into records, it is still one element of the source's.
+pub async fn an_element_of_many_records_counts_once_for_the_walk(store: Arc<dyn Store>) {
+    let mut b = Bench::new(store).await;
+    let run = b.open().await;
+    let part = |id| Element { head: false, ..keep(id, "a") };
+    let page = vec![keep("1-1", "a"), part("1-2"), part("1-3"), keep("2-1", "a"), part("2-2")];
+    let done = b.commit(Sheet::new(&run, page)).await.outcome;
+    assert_eq!((done.fresh, done.records.new, done.surplus), (2, 5, 0));
+    // One that brought no record is known by its hash.
+    let void = Element { id: None, ..filtered("", "no items", "nothing to split") };
+    let done = b.commit(Sheet::new(&run, vec![void.clone()])).await.outcome;
+    assert_eq!((done.fresh, done.records.filtered), (1, 1));
+    let rows =
+        b.store.records(b.plan, RecordFilter { state: Some(State::Filtered), ..RecordFilter::default() });
+    let row = rows.await.expect("records").remove(0);
+    assert_eq!((row.id, row.reason.as_deref()), (None, Some("nothing to split")));
+    let again = b.commit(Sheet::new(&run, vec![void]).at(0, 2)).await.outcome;
+    assert_eq!((again.fresh, again.repeated), (1, 1));
+}
+
 /// Kept as id and reason; passing later makes them new.
 pub async fn filtered_ones_are_kept_by_reason_and_may_pass_later(store: Arc<dyn Store>) {
     let mut b = Bench::new(store).await;

@@ -13,7 +13,8 @@ struct Page<'a> {
     commit: &'a PageCommit,
     plan: PlanId,
     call: CallId,
-    in_page: BTreeMap<String, Hash>,
+    /// Keys of this page: their last hash, and whether this pass met them here first.
+    in_page: BTreeMap<String, (Hash, bool)>,
     out: PageOutcome,
     due: Vec<Due>,
 }
@@ -83,18 +84,23 @@ impl State {
             _ => e.hash.iter().fold("#".to_owned(), |key, b| key + &format!("{b:02x}")),
         };
         let mark = (page.commit.run, page.commit.seq, page.commit.pass);
-        let clash = page.in_page.insert(key.clone(), e.hash).is_some_and(|other| other != e.hash);
+        let row = self.keys.get(&(page.plan, key.clone())).copied();
+        let mut record = row.and_then(|r| self.records.get(&r)).cloned();
+        let met = record.as_ref().is_some_and(|r| r.seen == mark);
+        let before = page.in_page.get(&key).copied();
+        page.in_page.insert(key.clone(), (e.hash, before.map_or(!met, |b| b.1)));
+        let clash = before.is_some_and(|(other, _)| other != e.hash);
         if clash {
             page.out.clashes += 1;
             if page.out.clash_ids.len() < 5 && !page.out.clash_ids.contains(&key) {
                 page.out.clash_ids.push(key.clone());
             }
         }
-        let row = self.keys.get(&(page.plan, key.clone())).copied();
-        let mut record = row.and_then(|r| self.records.get(&r)).cloned();
-        let met = record.as_ref().is_some_and(|r| r.seen == mark);
+        if e.head && before.is_some_and(|(_, fresh)| fresh) {
+            page.out.surplus += 1;
+        }
         if !met {
-            page.out.fresh += 1;
+            page.out.fresh += u64::from(e.head);
         } else if !clash && record.as_ref().is_some_and(|r| r.hash != e.hash) {
             page.out.flaps += 1;
         }
@@ -261,7 +267,7 @@ impl State {
         let known = record.is_some();
         let mut record = record.unwrap_or_else(|| Record {
             state,
-            keyed: state == RecordState::Filtered,
+            keyed: state == RecordState::Filtered && e.id.is_some(),
             ..self.fresh(page, e, &key)
         });
         // A stored record keeps its content and state when a condition leaves it out now.
