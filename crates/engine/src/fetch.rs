@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use heliu_model::call::Exchange;
 use heliu_model::ports::{Page, PageRequest, Source};
 use heliu_model::{Call, Class, Failure, retry, text};
 
 use crate::heart::Heart;
 
-/// A run against a dead or silent source ends within 45 s; repetitions stop before that (ms).
-const PATIENCE_MS: u64 = 40_000;
+/// A run against a dead or silent source ends within 45 s: no repetition begins that would end later (ms) if it took
+/// as long as the attempt before.
+const PATIENCE_MS: u64 = 44_500;
 /// Throttling without progress ends the run after this long (ms).
 const THROTTLE_PATIENCE_MS: u64 = 600_000;
+/// No attempt is waited for longer than this (ms), its waiting for the budget included.
+const GUARD_MS: u64 = 900_000;
 
 /// What came of a page.
 pub(crate) struct Fetched {
@@ -28,22 +32,16 @@ pub(crate) async fn fetch(
     retries: u32,
 ) -> Fetched {
     let mut out = Fetched { calls: Vec::new(), retried: 0, throttled: 0, result: Err(interrupted()) };
-    let (mut attempt, mut throttled_ms) = (0u32, 0u64);
-    let begun = heart.clock.monotonic_ms();
+    let (mut attempt, mut throttled_ms, mut spent) = (0u32, 0u64, 0u64);
     loop {
-        let spent = heart.clock.monotonic_ms().saturating_sub(begun).saturating_sub(throttled_ms);
-        let exchange = source.fetch(&request);
-        let exchange = if attempt == 0 && throttled_ms == 0 {
-            exchange.await
-        } else {
-            // Repetitions share what is left of the patience.
-            tokio::select! {
-                done = exchange => done,
-                () = heart.clock.sleep_ms((PATIENCE_MS + 4_000).saturating_sub(spent).max(1_000)) => {
-                    heliu_model::call::Exchange { calls: Vec::new(), result: Err(silent()) }
-                }
-            }
+        let exchange = tokio::select! {
+            biased;
+            done = source.fetch(&request) => done,
+            () = heart.clock.sleep_ms(GUARD_MS) => Exchange { calls: Vec::new(), result: Err(silent()) },
         };
+        // Waiting for the budget is nobody's silence: only the calls themselves count.
+        let took = exchange.calls.iter().map(|c| u64::from(c.millis)).sum::<u64>();
+        spent += took;
         out.calls.extend(exchange.calls);
         let failure = match exchange.result {
             Ok(page) => {
@@ -52,7 +50,6 @@ pub(crate) async fn fetch(
             }
             Err(failure) => failure,
         };
-        let spent = heart.clock.monotonic_ms().saturating_sub(begun).saturating_sub(throttled_ms);
         let wait = match failure.class {
             Class::RateLimited => {
                 out.throttled += 1;
@@ -60,10 +57,12 @@ pub(crate) async fn fetch(
                 throttled_ms += wait;
                 (throttled_ms <= THROTTLE_PATIENCE_MS).then_some(wait)
             }
-            Class::Transient if attempt < retries && spent < PATIENCE_MS => {
+            Class::Transient if attempt < retries => {
                 attempt += 1;
-                let wait = retry::wait_ms(attempt, heart.clock.jitter());
-                Some(wait.max(failure.retry_after_ms.unwrap_or(0).min(30_000)))
+                let wait = retry::wait_ms(attempt, heart.clock.jitter())
+                    .max(failure.retry_after_ms.unwrap_or(0).min(30_000));
+                spent += wait;
+                (spent + took <= PATIENCE_MS).then_some(wait)
             }
             _ => None,
         };

@@ -32,8 +32,8 @@ pub(crate) struct Reader {
     pub left: Option<u64>,
     /// A gap scan says what was missing, and why.
     pub remedy: Option<Remedy>,
-    /// What was said about replies already.
-    pub warned: Vec<Problem>,
+    /// Every window before this one was proved complete; the watermark never passes one that was not.
+    pub whole: bool,
 }
 
 struct InFlight {
@@ -145,18 +145,12 @@ impl Reader {
             self.shaper.shape(raw, &mut elements);
         }
         let seen = self.page_seen(&page);
-        let warnings: Vec<Problem> = std::mem::take(&mut page.warnings)
-            .into_iter()
-            .map(|w| Problem::warning("HL-3013", "", w))
-            .filter(|w| !self.warned.contains(w))
-            .collect();
-        self.warned.extend(warnings.iter().cloned());
         let hand_over = match writers {
             Some(w) => w.room(page.body.len()).await,
             None => 0,
         };
         let mut next = walk.clone();
-        let (kind, to) = (self.kind, open.window.to);
+        let (moves, to) = (self.kind == RunKind::Normal && self.whole, open.window.to);
         let remedy = self.remedy.clone();
         let advance = Box::new(move |outcome: &PageOutcome| {
             let before = next.problems().len();
@@ -164,11 +158,10 @@ impl Reader {
                 fresh: outcome.fresh,
                 news: outcome.records.new + outcome.records.changed + outcome.newly_rejected,
                 clashes: outcome.clashes,
-                flaps: outcome.flaps,
+                surplus: outcome.surplus,
                 ..seen
             });
             let mut problems: Vec<Problem> = next.problems().iter().skip(before).cloned().collect();
-            problems.extend(warnings);
             for p in &mut problems {
                 if p.code == "HL-7020" && !outcome.clash_ids.is_empty() {
                     p.path = outcome.clash_ids.join(", ");
@@ -178,10 +171,8 @@ impl Reader {
                 problems.extend(remedy.findings(&outcome.news));
             }
             let ended = next.done().or(cut_short.then_some(false));
-            let close = ended.map(|complete| WindowClose {
-                complete,
-                watermark: (complete && kind == RunKind::Normal).then_some(to),
-            });
+            let close =
+                ended.map(|complete| WindowClose { complete, watermark: (complete && moves).then_some(to) });
             let total = next.total();
             WalkStep { walk: serde_json::to_string(&next).unwrap_or_default(), problems, total, close }
         });
@@ -216,6 +207,7 @@ impl Reader {
         })?;
         self.heart.progress.page(elements_read, walk.total());
         self.heart.note_page();
+        self.whole &= committed.step.close.as_ref().is_none_or(|c| c.complete);
         Ok((committed, cut_short))
     }
 
