@@ -16,6 +16,9 @@ use heliu_model::ports::Clock;
 
 use crate::rng::Rng;
 
+/// Whoever waits longer than this (a year) waits for ever.
+const HORIZON_MS: u64 = 365 * 86_400_000;
+
 /// Virtual time. Clones show the same time.
 #[derive(Clone)]
 pub struct ManualClock {
@@ -118,11 +121,11 @@ impl ManualClock {
                 return;
             }
             match inner.sleepers.keys().next().map(|k| k.0) {
-                Some(at) => {
+                Some(at) if at < HORIZON_MS => {
                     inner.steady = inner.steady.max(at);
                     inner.due()
                 }
-                None => {
+                _ => {
                     inner.stalled = true;
                     inner.main.take().into_iter().collect()
                 }

@@ -3,8 +3,10 @@
 
 pub mod clock;
 pub mod conformance;
+pub mod fake;
 pub mod mariadb;
 pub mod memory;
+pub mod process;
 pub mod rng;
 pub mod through;
 
