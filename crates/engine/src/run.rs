@@ -1,8 +1,8 @@
 //! One run of one plan: windows frozen, read, written, closed, certified.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use heliu_model::ports::{
     Claim, Clock, CloseRun, Ledger, OpenRun, OwnedRun, PlanRow, RowId, RunOpening, Settle, Source, Target,
@@ -45,6 +45,15 @@ pub struct Sides {
     pub renderer: Arc<dyn Renderer>,
 }
 
+/// What a run got done, whatever ended it.
+#[derive(Default)]
+struct Done {
+    /// Every window was read to its end.
+    read: bool,
+    /// Why something stays waiting although it was tried.
+    put_off: Option<Failure>,
+}
+
 impl Engine {
     /// An engine. `owner` names this process (`host:pid:start`) in leases.
     pub fn new(ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>, owner: impl Into<String>) -> Self {
@@ -83,14 +92,22 @@ impl Engine {
             stop,
             self.lease_ms,
         ));
-        let outcome = heart.keep(self.work(&heart, spec, sides, &options, &owned, &plan)).await;
+        let mut done = Done::default();
+        let outcome = heart.keep(self.work(&heart, spec, sides, &options, &owned, &plan, &mut done)).await;
         if let Err(failure) = outcome {
             heart.end(failure);
         }
-        let failure = heart.fatal().or_else(|| heart.stop.wished().then(interrupted));
+        let mut failure = heart.fatal().or_else(|| heart.stop.wished().then(interrupted));
+        if failure.is_none()
+            && let Some(why) = done.put_off
+            && self.ledger.state_counts(plan.id).await?.waiting > 0
+        {
+            // Tried as often as the plan allows, and still to be written.
+            failure = Some(why);
+        }
         let seconds = self.clock.monotonic_ms().saturating_sub(begun) as f64 / 1000.0;
         let begun_reading = owned.counts.source.pages > 0 || heart.pages() > 0;
-        self.close(spec, &plan, &owned, begun_reading, failure, seconds).await
+        self.close(spec, &plan, &owned, begun_reading && !done.read, failure, seconds).await
     }
 
     /// The windows this run is to read (dialect, decisions table; interface §2.2, §3).
@@ -213,6 +230,7 @@ impl Engine {
         Err(Failure::internal("HL-7093", text!("the plan's run could not be opened", "无法打开该方案的运行")))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of one run")]
     async fn work(
         &self,
         heart: &Arc<Heart>,
@@ -221,6 +239,7 @@ impl Engine {
         options: &RunOptions,
         owned: &OwnedRun,
         plan: &PlanRow,
+        done: &mut Done,
     ) -> Result<(), Failure> {
         let now = heart.now();
         let window =
@@ -241,10 +260,14 @@ impl Engine {
                 retries: spec.retries,
                 max_attempts: spec.max_attempts,
                 struggling: AtomicBool::new(false),
+                doubted: Mutex::new(HashSet::new()),
+                put_off: Mutex::new(None),
             })
         });
         let Some(ctx) = ctx else {
-            return self.read(heart, spec, sides, options, owned, plan, None).await;
+            self.read(heart, spec, sides, options, owned, plan, None).await?;
+            done.read = true;
+            return Ok(());
         };
         write::resolve_intents(&ctx, &owned.intents).await?;
         let writers = Writers::start(ctx.clone());
@@ -261,10 +284,13 @@ impl Engine {
                 None
             }
             Err(failure) => Some(failure),
-            Ok(()) => None,
+            Ok(()) => {
+                done.read = true;
+                None
+            }
         };
         let mut tried: HashSet<(RowId, u32)> = writers.finish().await.into_iter().collect();
-        // What overflowed, was superseded on its way, or must be sent after a look-up, waits in the ledger.
+        // What overflowed or was superseded on its way waits in the ledger.
         for _ in 0..CLAIM_ROUNDS {
             if heart.over() {
                 break;
@@ -276,6 +302,7 @@ impl Engine {
                 break;
             }
         }
+        done.put_off = ctx.put_off.lock().unwrap_or_else(PoisonError::into_inner).take();
         match stopped {
             Some(failure) => Err(failure),
             None => Ok(()),
@@ -347,7 +374,7 @@ impl Engine {
             retries: spec.retries,
             left: options.limit,
             remedy: None,
-            warned: Vec::new(),
+            whole: owned.windows.iter().filter(|w| w.closed).all(|w| w.report.complete),
         };
         if owned.kind == RunKind::Remedy {
             reader.remedy = Some(Remedy::new(self.ledger.as_ref(), plan.id, owned.id, spec.tz).await?);
@@ -388,7 +415,7 @@ impl Engine {
         spec: &PlanSpec,
         plan: &PlanRow,
         owned: &OwnedRun,
-        begun_reading: bool,
+        to_resume: bool,
         failure: Option<Failure>,
         seconds: f64,
     ) -> Result<RunReport, Failure> {
@@ -397,10 +424,11 @@ impl Engine {
             return Err(lost.clone());
         }
         let limited = owned.kind == RunKind::Limited;
-        // An unfinished run stays open: the next start resumes it. A limited one, or one that read nothing yet, has
-        // nothing to resume: the next start freezes its windows anew.
+        // A run in the middle of its windows stays open: the next start resumes it. A limited one, one that read nothing
+        // yet, or one that read everything has nothing to resume: the next start freezes its windows anew, and takes
+        // along what waits.
         let state = match &failure {
-            Some(_) if !limited && begun_reading => RunState::Open,
+            Some(_) if !limited && to_resume => RunState::Open,
             Some(_) => RunState::Stopped,
             None => RunState::Done,
         };

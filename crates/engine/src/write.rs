@@ -5,8 +5,9 @@
 
 mod batch;
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use heliu_model::ports::{Due, Fence, RowId, Target};
 use heliu_model::{Failure, Window};
@@ -34,6 +35,10 @@ pub(crate) struct WriteCtx {
     pub max_attempts: u32,
     /// A writer is repeating a failed write: reading does not wait for room meanwhile.
     pub struggling: AtomicBool,
+    /// Records that came into doubt in this run: newer versions on their way are not sent.
+    pub doubted: Mutex<HashSet<RowId>>,
+    /// Why something stays waiting although it was tried; the first reason.
+    pub put_off: Mutex<Option<Failure>>,
 }
 
 /// A record on its way, with the room its content takes.
@@ -78,6 +83,7 @@ impl Writers {
                 return 0;
             }
             tokio::select! {
+                biased;
                 // Taken only to learn that there is room: `hand` takes its own.
                 room = self.room.acquire_many(kib as u32) => drop(room),
                 () = self.ctx.heart.clock.sleep_ms(100) => {}
@@ -100,10 +106,10 @@ impl Writers {
     }
 
     /// Waits until everything handed over is settled. Returns the versions left waiting after a try.
-    pub async fn finish(self) -> Vec<(RowId, u32)> {
-        drop(self.queues);
+    pub async fn finish(mut self) -> Vec<(RowId, u32)> {
+        self.queues.clear();
         let mut left = Vec::new();
-        for task in self.tasks {
+        for task in &mut self.tasks {
             match task.await {
                 Ok(mut tried) => left.append(&mut tried),
                 Err(e) => self.ctx.heart.end(Failure::internal(
@@ -113,6 +119,13 @@ impl Writers {
             }
         }
         left
+    }
+}
+
+impl Drop for Writers {
+    /// Nobody writes on when the run's own task is gone.
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -151,6 +164,7 @@ async fn writer(
                 continue;
             }
             tokio::select! {
+                biased;
                 more = queue.recv() => match more {
                     Some(handed) => held.push(handed),
                     None => { open = false; break }
@@ -176,10 +190,23 @@ pub(crate) async fn resolve_intents(
     if intents.is_empty() {
         return Ok(());
     }
-    let mut batches = batch::Batches::new(ctx.clone(), Fence { plan: ctx.plan.clone(), shard: 0 });
+    let shards = ctx.target.shape().writers.max(1);
+    let mut batches: Vec<_> = (0..shards)
+        .map(|shard| batch::Batches::new(ctx.clone(), Fence { plan: ctx.plan.clone(), shard }))
+        .collect();
     for intent in intents {
-        let rows = ctx.heart.ledger.intent_rows(ctx.heart.run, ctx.heart.epoch, intent.id).await?;
-        batches.resolve(intent, rows).await?;
+        // Each record under the fence of its own writer: a former owner that is still at it is displaced first.
+        let mut rows: Vec<Vec<Due>> = batches.iter().map(|_| Vec::new()).collect();
+        for due in ctx.heart.ledger.intent_rows(ctx.heart.run, ctx.heart.epoch, intent.id).await? {
+            if let Some(part) = rows.get_mut(shard_of(&due.id, shards as usize)) {
+                part.push(due);
+            }
+        }
+        // The intent itself ends with the last part.
+        let last = rows.iter().rposition(|part| !part.is_empty()).unwrap_or(0);
+        for (i, (part, batches)) in rows.into_iter().zip(&mut batches).enumerate().take(last + 1) {
+            batches.resolve((i == last).then_some(intent.id), part).await?;
+        }
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! One batch from rendering to settling: repetition, bisecting, and what a lost answer means.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use heliu_model::ports::{
-    Announce, Due, Fence, Found, Intent, Outcome, Replay, RowId, RowResult, Settle, TargetSession, WriteRow,
+    Announce, Due, Fence, Found, Outcome, Replay, RowId, RowResult, Settle, TargetSession, WriteRow,
 };
 use heliu_model::{Call, Class, Failure, retry, text};
 
@@ -31,6 +31,28 @@ struct Work {
     calls: Vec<Call>,
 }
 
+/// Rows that are written together, and how often that was tried.
+struct Section {
+    rows: Vec<WriteRow>,
+    /// Ledger rows of `rows`, same order.
+    refs: Vec<(RowId, u32)>,
+    tries: u32,
+    /// Why and how long (ms) to wait before the next try.
+    pause: Option<(Failure, u64)>,
+}
+
+impl Section {
+    /// Without rows, as often tried.
+    fn none(&self) -> Section {
+        Section { rows: Vec::new(), refs: Vec::new(), tries: self.tries, pause: None }
+    }
+
+    /// The same outcome for all.
+    fn all(&self, outcome: &Outcome) -> impl Iterator<Item = (RowId, u32, Outcome)> {
+        self.refs.iter().map(|(row, version)| (*row, *version, outcome.clone()))
+    }
+}
+
 impl Batches {
     pub fn new(ctx: Arc<WriteCtx>, fence: Fence) -> Self {
         Batches { ctx, fence, session: None, left: Vec::new() }
@@ -50,7 +72,7 @@ impl Batches {
             let outcomes = dues.iter().map(|d| (d.row, d.version, Outcome::Released)).collect();
             return self.settle(None, Vec::new(), outcomes).await;
         }
-        let mut work = self.render(dues);
+        let mut work = self.render(self.without_doubt(dues));
         let shape = self.ctx.target.shape().clone();
         let mut intent = None;
         if !shape.local && !work.rows.is_empty() {
@@ -67,68 +89,91 @@ impl Batches {
         let mut ended = None;
         let rows = std::mem::take(&mut work.rows);
         let refs = std::mem::take(&mut work.refs);
-        // Halves that are still to be written, last first.
-        let mut parts = if rows.is_empty() { Vec::new() } else { vec![(rows, refs)] };
-        while let Some((rows, refs)) = parts.pop() {
+        // What is still to be written, last first.
+        let mut parts =
+            if rows.is_empty() { Vec::new() } else { vec![Section { rows, refs, tries: 0, pause: None }] };
+        while let Some(mut part) = parts.pop() {
+            if ended.is_none() && self.ctx.heart.over() {
+                ended = Some(self.ctx.heart.fatal().unwrap_or_else(interrupted));
+            }
+            if ended.is_none()
+                && let Some((why, ms)) = part.pause.take()
+            {
+                self.ctx.heart.progress.waiting(&why, ms);
+                match self.ctx.heart.pause(ms).await {
+                    Ok(true) => {}
+                    Ok(false) => ended = Some(self.ctx.heart.fatal().unwrap_or_else(interrupted)),
+                    Err(lost) => ended = Some(lost),
+                }
+            }
             if ended.is_some() {
-                work.outcomes.extend(refs.iter().map(|r| (r.0, r.1, Outcome::Released)));
+                work.outcomes.extend(part.all(&Outcome::Released));
                 continue;
             }
-            match self.attempt(&rows, &mut work.calls).await {
+            match self.attempt(&part, &mut work.calls).await {
                 Part::Results(results) => {
-                    for (i, (row, version)) in refs.iter().enumerate() {
+                    let mut again = part.none();
+                    let mut why = None;
+                    for (i, (row, at)) in part.rows.into_iter().zip(part.refs).enumerate() {
                         let outcome = match results.get(i) {
                             Some(RowResult::Written(reply)) => {
                                 Outcome::Written(reply.as_ref().map(heliu_transform::Value::to_json))
                             }
                             Some(RowResult::Failed(f)) => Outcome::Failed(Box::new(f.clone())),
+                            Some(RowResult::Waiting(f)) if again.tries < self.ctx.retries => {
+                                again.rows.push(row);
+                                again.refs.push(at);
+                                why.get_or_insert_with(|| f.clone());
+                                continue;
+                            }
                             Some(RowResult::Waiting(f)) => Outcome::Waiting(Box::new(f.clone())),
                             Some(RowResult::InDoubt(f)) => Outcome::InDoubt(Box::new(f.clone())),
                             None => Outcome::InDoubt(Box::new(unreported())),
                         };
-                        work.outcomes.push((*row, *version, outcome));
+                        work.outcomes.push((at.0, at.1, outcome));
                     }
+                    parts.extend(self.once_more(again, why));
                 }
-                Part::Halve(failure) if rows.len() > 1 => {
-                    tracing::debug!(rows = rows.len(), code = %failure.code, "batch is halved");
-                    let (mut left, mut left_refs) = (rows, refs);
-                    let half = left.len() / 2;
-                    let (right, right_refs) = (left.split_off(half), left_refs.split_off(half));
-                    parts.push((right, right_refs));
-                    parts.push((left, left_refs));
+                Part::Halve(failure) if part.rows.len() > 1 => {
+                    tracing::debug!(rows = part.rows.len(), code = %failure.code, "batch is halved");
+                    let half = part.rows.len() / 2;
+                    let mut right = part.none();
+                    right.rows = part.rows.split_off(half);
+                    right.refs = part.refs.split_off(half);
+                    parts.push(right);
+                    parts.push(part);
                 }
                 Part::Halve(failure) => {
-                    work.outcomes
-                        .extend(refs.iter().map(|r| (r.0, r.1, Outcome::Failed(Box::new(failure.clone())))));
+                    work.outcomes.extend(part.all(&Outcome::Failed(Box::new(failure))));
                 }
                 Part::Looked(found, failure) => {
-                    for (i, (row, version)) in refs.iter().enumerate() {
-                        work.outcomes.push((
-                            *row,
-                            *version,
-                            match found.get(i) {
-                                Some(Found::Present) => Outcome::Written(None),
-                                // Claimed once more before the run ends.
-                                Some(Found::Absent) => Outcome::Released,
-                                _ => Outcome::InDoubt(Box::new(failure.clone())),
-                            },
-                        ));
+                    // What is not there is sent again, as after any passing failure.
+                    let mut again = part.none();
+                    for (i, (row, at)) in part.rows.into_iter().zip(part.refs).enumerate() {
+                        let outcome = match found.get(i) {
+                            Some(Found::Present) => Outcome::Written(None),
+                            Some(Found::Absent) if again.tries < self.ctx.retries => {
+                                again.rows.push(row);
+                                again.refs.push(at);
+                                continue;
+                            }
+                            Some(Found::Absent) => Outcome::Waiting(Box::new(failure.clone())),
+                            _ => Outcome::InDoubt(Box::new(failure.clone())),
+                        };
+                        work.outcomes.push((at.0, at.1, outcome));
                     }
+                    parts.extend(self.once_more(again, Some(failure)));
                 }
                 Part::Doubt(failure) => {
                     self.session = None;
-                    work.outcomes
-                        .extend(refs.iter().map(|r| (r.0, r.1, Outcome::InDoubt(Box::new(failure.clone())))));
+                    work.outcomes.extend(part.all(&Outcome::InDoubt(Box::new(failure))));
                 }
                 Part::End(failure) => {
-                    let class = failure.class;
-                    work.outcomes.extend(refs.iter().map(|r| {
-                        let outcome = match class {
-                            Class::Transient => Outcome::Waiting(Box::new(failure.clone())),
-                            _ => Outcome::Released,
-                        };
-                        (r.0, r.1, outcome)
-                    }));
+                    let outcome = match failure.class {
+                        Class::Transient => Outcome::Waiting(Box::new(failure.clone())),
+                        _ => Outcome::Released,
+                    };
+                    work.outcomes.extend(part.all(&outcome));
                     ended = Some(failure);
                 }
             }
@@ -141,26 +186,50 @@ impl Batches {
         }
     }
 
-    /// Resolves an announced write of a former owner: replayed, looked up, or in doubt.
+    /// The part that is to be tried once more, after a pause; `None` when there is nothing in it.
+    fn once_more(&self, mut part: Section, why: Option<Failure>) -> Option<Section> {
+        let why = why.filter(|_| !part.rows.is_empty())?;
+        part.tries += 1;
+        let wait = retry::wait_ms(part.tries, self.ctx.heart.clock.jitter());
+        let wait = wait.max(why.retry_after_ms.unwrap_or(0).min(THROTTLE_PATIENCE_MS));
+        part.pause = Some((why, wait));
+        Some(part)
+    }
+
+    /// Newer versions of records that came into doubt on their way stay where they are: in doubt, in the ledger.
+    fn without_doubt(&self, mut dues: Vec<Due>) -> Vec<Due> {
+        let doubted = self.ctx.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        if !doubted.is_empty() {
+            dues.retain(|d| !doubted.contains(&d.row));
+        }
+        dues
+    }
+
+    /// Resolves what a former owner announced and never settled: replayed, looked up, or in doubt. `intent` ends
+    /// with it.
     ///
     /// # Errors
     /// As [`Batches::write`].
-    pub async fn resolve(&mut self, intent: &Intent, dues: Vec<Due>) -> Result<(), Failure> {
+    pub async fn resolve(&mut self, intent: Option<i64>, dues: Vec<Due>) -> Result<(), Failure> {
         match self.ctx.target.shape().replay {
             // Back to waiting: the writer that owns each record repeats the statement under its own fence.
             Replay::Idempotent => {
                 let outcomes = dues.iter().map(|d| (d.row, d.version, Outcome::Released)).collect();
-                self.settle(Some(intent.id), Vec::new(), outcomes).await
+                self.settle(intent, Vec::new(), outcomes).await
             }
             Replay::Never => {
                 let outcomes =
                     dues.iter().map(|d| (d.row, d.version, Outcome::InDoubt(Box::new(crashed())))).collect();
-                self.settle(Some(intent.id), Vec::new(), outcomes).await
+                self.settle(intent, Vec::new(), outcomes).await
             }
             Replay::LookUp => {
-                let work = self.render(dues.clone());
+                let work = self.render(dues);
                 let mut calls = Vec::new();
-                let found = self.look_up(&work.rows, &mut calls).await?;
+                let found = if work.rows.is_empty() {
+                    Vec::new()
+                } else {
+                    self.look_up(&work.rows, &mut calls).await?
+                };
                 let mut outcomes = work.outcomes;
                 for (i, (row, version)) in work.refs.iter().enumerate() {
                     outcomes.push((
@@ -173,7 +242,7 @@ impl Batches {
                         },
                     ));
                 }
-                self.settle(Some(intent.id), calls, outcomes).await
+                self.settle(intent, calls, outcomes).await
             }
         }
     }
@@ -200,10 +269,11 @@ impl Batches {
     }
 
     /// Writes rows with repetitions; the failure's class decides.
-    async fn attempt(&mut self, rows: &[WriteRow], calls: &mut Vec<Call>) -> Part {
+    async fn attempt(&mut self, part: &Section, calls: &mut Vec<Call>) -> Part {
         let ctx = self.ctx.clone();
         let heart = &ctx.heart;
-        let (mut attempt, mut throttled_ms) = (0u32, 0u64);
+        let rows = &part.rows;
+        let (mut attempt, mut throttled_ms) = (part.tries, 0u64);
         loop {
             let failure = match self.once(rows, calls).await {
                 Ok(results) => {
@@ -308,6 +378,18 @@ impl Batches {
             return Ok(());
         }
         let heart = &self.ctx.heart;
+        for (row, _, outcome) in &outcomes {
+            match outcome {
+                Outcome::InDoubt(_) => {
+                    self.ctx.doubted.lock().unwrap_or_else(PoisonError::into_inner).insert(*row);
+                }
+                Outcome::Waiting(why) => {
+                    let mut slot = self.ctx.put_off.lock().unwrap_or_else(PoisonError::into_inner);
+                    slot.get_or_insert_with(|| why.as_ref().clone());
+                }
+                _ => {}
+            }
+        }
         let written = outcomes.iter().filter(|o| matches!(o.2, Outcome::Written(_))).count() as u64;
         let other = outcomes.len() as u64 - written;
         self.left.extend(
