@@ -198,7 +198,10 @@ struct Session {
 impl Session {
     fn displaced(&self, table: &Table) -> Option<Failure> {
         (self.fenced && table.sessions.get(&self.key) != Some(&self.number)).then(|| {
-            Failure::transient("FAKE-DISPLACED", text!("a successor closed this connection", "连接已被后继者关闭"))
+            Failure::transient(
+                "FAKE-DISPLACED",
+                text!("a successor closed this connection", "连接已被后继者关闭"),
+            )
         })
     }
 
