@@ -106,8 +106,11 @@ fn anchored(w: &World) -> FakeSource {
     })
 }
 
+/// What happens, and how.
+type Move = (&'static str, fn(&mut Shelf));
+
 /// Ways in which rows move while they are read.
-const MOVES: [(&str, fn(&mut Shelf)); 6] = [
+const MOVES: [Move; 6] = [
     ("a row of the first page leaves the window", |s| s.rows[2].at += 10 * HOUR),
     ("a row in the middle leaves the window", |s| s.rows[22].at += 10 * HOUR),
     ("a row of the first page is deleted", |s| drop(s.rows.remove(4))),

@@ -46,7 +46,7 @@ impl Row {
         members.push(format!("\"v\":{}{}", self.v, self.more));
         let n = members.len();
         members.rotate_left(turn % n);
-        format!("{{{}}}", members.join(if turn % 2 == 0 { "," } else { ", " }))
+        format!("{{{}}}", members.join(if turn.is_multiple_of(2) { "," } else { ", " }))
     }
 }
 
