@@ -18,10 +18,6 @@ use heliu_model::{Failure, Lang, text};
 use args::{ABOUT_ZH, Cli, Command};
 use output::{Done, Out};
 
-/// Pages, records and rows are many small allocations on several threads.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The command line with descriptions in the user's language.
 fn command(lang: Lang) -> clap::Command {
     let mut command = Cli::command();

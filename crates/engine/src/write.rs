@@ -18,7 +18,7 @@ use crate::heart::Heart;
 use crate::spec::Renderer;
 
 /// Contents in flight between reading and writing, in KiB.
-const ROOM_KIB: usize = 12 * 1024;
+const ROOM_KIB: usize = 5 * 1024;
 /// A partial batch waits this long (ms) for more rows while pages are still being read.
 const LINGER_MS: u64 = 40;
 

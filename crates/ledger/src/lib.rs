@@ -224,7 +224,7 @@ fn tune(db: &Connection, synced: bool) -> rusqlite::Result<()> {
     db.pragma_update(None, "synchronous", if synced { "FULL" } else { "NORMAL" })?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
     // Negative: KiB. Small on purpose: the pages of a run are written once and seldom read again.
-    db.pragma_update(None, "cache_size", -8192)?;
+    db.pragma_update(None, "cache_size", -4096)?;
     db.pragma_update(None, "wal_autocheckpoint", 4000)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(())

@@ -21,8 +21,9 @@ use super::{Job, params_of, rows_of};
 
 /// How long a successor waits for a predecessor's lock before it ends that connection, in seconds.
 const LOCK_WAIT: u32 = 5;
-/// Rows of the largest prepared statement: nothing is gained beyond, and the server parses less anew.
-const PREPARED_ROWS: usize = 500;
+/// Rows of the prepared statements, largest first. Few sizes, so that few are prepared; small ones, because both
+/// sides keep a description of every placeholder: nothing is gained beyond 100 rows.
+const PREPARED_ROWS: [usize; 7] = [100, 32, 16, 8, 4, 2, 1];
 
 /// Where the database is, for people.
 pub(super) fn place(spec: &ConnectorSpec) -> String {
@@ -507,41 +508,37 @@ impl Drop for Session {
     }
 }
 
-impl Session {
-    /// Values of the rows, empty text bound as the columns want it; rows that cannot be bound by position.
-    fn values(&self, rows: &[WriteRow]) -> (Vec<Vec<Sql>>, Vec<(usize, Failure)>) {
-        let mut good = Vec::with_capacity(rows.len());
-        let mut bad = Vec::new();
-        for (i, row) in rows.iter().enumerate() {
-            let RowBody::Columns(values) = &row.body else { continue };
-            let mut out = Vec::with_capacity(values.len());
-            let mut wrong = None;
-            for (j, v) in values.iter().enumerate() {
-                let empty = matches!(v, Value::String(s) if s.is_empty());
-                match self.ranges.get(j).copied().flatten() {
-                    Some(true) if empty => out.push(Sql::NULL),
-                    Some(false) if empty => wrong = Some(j),
-                    _ => out.push(bind(v.clone())),
-                }
-            }
-            match wrong {
-                None => good.push(out),
-                Some(j) => {
-                    let field = self.inner.fields.get(j).cloned().unwrap_or_default();
-                    bad.push((
-                        i,
-                        Failure::data(
-                            "HL-5029",
-                            text!(
-                                "`{field}` is empty, and its column takes neither text nor NULL",
-                                "`{field}` 为空,而对应列既不是文本也不允许 NULL"
-                            ),
-                        ),
-                    ));
-                }
-            }
+/// Appends a row's values, empty text bound as the columns want it.
+fn bind_row(ranges: &[Option<bool>], row: &WriteRow, out: &mut Vec<Sql>) {
+    let RowBody::Columns(values) = &row.body else { return };
+    for (j, v) in values.iter().enumerate() {
+        match v {
+            Value::String(s) if s.is_empty() && ranges.get(j) == Some(&Some(true)) => out.push(Sql::NULL),
+            _ => out.push(bind(v.clone())),
         }
-        (good, bad)
+    }
+}
+
+impl Session {
+    /// For each row: the failure of one that cannot be bound.
+    fn unfit(&self, rows: &[WriteRow]) -> Vec<Option<Failure>> {
+        rows.iter()
+            .map(|row| {
+                let RowBody::Columns(values) = &row.body else { return None };
+                let at = values
+                    .iter()
+                    .zip(&self.ranges)
+                    .position(|(v, r)| *r == Some(false) && matches!(v, Value::String(s) if s.is_empty()))?;
+                let field = self.inner.fields.get(at).cloned().unwrap_or_default();
+                Some(Failure::data(
+                    "HL-5029",
+                    text!(
+                        "`{field}` is empty, and its column takes neither text nor NULL",
+                        "`{field}` 为空,而对应列既不是文本也不允许 NULL"
+                    ),
+                ))
+            })
+            .collect()
     }
 
     async fn batch(
@@ -550,10 +547,11 @@ impl Session {
         rows: &[WriteRow],
         call: &mut Call,
     ) -> Result<Vec<RowResult>, Failure> {
-        let (values, bad) = self.values(rows);
-        let columns = self.inner.fields.len();
-        if !values.is_empty()
-            && let Err(f) = self.send(b, values, columns, call).await
+        let unfit = self.unfit(rows);
+        let good: Vec<&WriteRow> =
+            rows.iter().zip(&unfit).filter(|(_, u)| u.is_none()).map(|(r, _)| r).collect();
+        if !good.is_empty()
+            && let Err(f) = self.send(b, &good, call).await
         {
             let keyed = self.inner.table.get().is_some_and(|t| self.inner.key_positions(t).is_some());
             if f.doubt && !keyed {
@@ -563,59 +561,42 @@ impl Session {
             }
             return Err(f);
         }
-        let mut results: Vec<RowResult> = Vec::with_capacity(rows.len());
-        let mut bad = bad.into_iter().peekable();
-        for i in 0..rows.len() {
-            match bad.next_if(|(at, _)| *at == i) {
-                Some((_, f)) => results.push(RowResult::Failed(f)),
-                None => results.push(RowResult::Written(None)),
-            }
-        }
-        Ok(results)
+        Ok(unfit.into_iter().map(|u| u.map_or(RowResult::Written(None), RowResult::Failed)).collect())
     }
 
-    /// All rows in one transaction: statements of a few fixed sizes, so that few are prepared.
-    async fn send(
-        &mut self,
-        b: &Batch,
-        values: Vec<Vec<Sql>>,
-        columns: usize,
-        call: &mut Call,
-    ) -> Result<(), Failure> {
-        let place = self.inner.place.clone();
-        let rows = values.len();
-        let step = PREPARED_ROWS.min(super::MAX_PLACEHOLDERS / columns.max(1)).max(1);
-        let Some(conn) = self.conn.as_mut() else { return Err(closed(&place)) };
-        let single = rows <= step;
+    /// All rows in one transaction: statements of a few fixed sizes, so that few are prepared. Values are bound
+    /// statement by statement: a batch is never in memory twice.
+    async fn send(&mut self, b: &Batch, rows: &[&WriteRow], call: &mut Call) -> Result<(), Failure> {
+        let Session { inner, conn, ranges, sql } = self;
+        let place = &inner.place;
+        let columns = inner.fields.len();
+        let most = (super::MAX_PLACEHOLDERS / columns.max(1)).max(1);
+        let step = |left: usize| PREPARED_ROWS.into_iter().find(|n| *n <= left.min(most)).unwrap_or(1);
+        let single = rows.len() == step(rows.len());
         let mut affected = 0;
+        call.request_body = shown(b, rows.len()).into();
+        let conn = conn.as_mut().ok_or_else(|| closed(place))?;
         if !single {
-            conn.query_drop("START TRANSACTION").await.map_err(|e| failure(&e, &place, false))?;
+            conn.query_drop("START TRANSACTION").await.map_err(|e| failure(&e, place, false))?;
         }
-        let mut rest = values.into_iter();
-        let mut left = rows;
-        while left > 0 {
-            let n = left.min(step);
-            let sql = self.sql.entry(n).or_insert_with(|| b.statement(n, columns));
-            if call.request_body.is_empty() {
-                call.request_body = shown(b, rows).into();
-            }
+        let mut rest = rows;
+        while let Some((part, behind)) = rest.split_at_checked(step(rest.len())) {
+            rest = behind;
+            let n = part.len();
             let mut flat = Vec::with_capacity(n * columns);
-            for row in rest.by_ref().take(n) {
-                flat.extend(row);
-            }
-            let done = conn.exec_drop(sql.as_str(), Params::Positional(flat)).await;
-            if let Err(e) = done {
-                let f = failure(&e, &place, single);
+            part.iter().for_each(|row| bind_row(ranges, row, &mut flat));
+            let sql = sql.entry(n).or_insert_with(|| b.statement(n, columns));
+            if let Err(e) = conn.exec_drop(sql.as_str(), Params::Positional(flat)).await {
+                let f = failure(&e, place, single);
                 if !single && !breaks_session(&f) {
-                    conn.query_drop("ROLLBACK").await.map_err(|e| failure(&e, &place, false))?;
+                    conn.query_drop("ROLLBACK").await.map_err(|e| failure(&e, place, false))?;
                 }
                 return Err(f);
             }
             affected += conn.affected_rows();
-            left -= n;
         }
         if !single {
-            conn.query_drop("COMMIT").await.map_err(|e| failure(&e, &place, true))?;
+            conn.query_drop("COMMIT").await.map_err(|e| failure(&e, place, true))?;
         }
         call.response_body = format!("{{\"affectedRows\":{affected}}}").into();
         Ok(())
