@@ -12,6 +12,8 @@ use heliu_model::Lang;
     version,
     propagate_version = true,
     disable_help_subcommand = true,
+    disable_help_flag = true,
+    disable_version_flag = true,
     arg_required_else_help = true
 )]
 pub struct Cli {
@@ -25,18 +27,26 @@ pub struct Cli {
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = COMMON)]
 pub struct Common {
     /// Project directory
-    #[arg(long, global = true, default_value = ".", value_name = "DIR", env = "HELIU_PROJECT")]
+    #[arg(
+        long,
+        global = true,
+        default_value = ".",
+        value_name = "DIR",
+        env = "HELIU_PROJECT",
+        hide_env_values = true
+    )]
     pub project: PathBuf,
     /// Data directory, instead of .heliu in the project
-    #[arg(long, global = true, value_name = "DIR", env = "HELIU_DATA_DIR")]
+    #[arg(long, global = true, value_name = "DIR", env = "HELIU_DATA_DIR", hide_env_values = true)]
     pub data_dir: Option<PathBuf>,
     /// Machine-readable answer on standard output, nothing else there
     #[arg(long, global = true)]
     pub json: bool,
     /// Language of messages: zh or en [default: from the locale]
-    #[arg(long, global = true, value_name = "LANG", value_parser = ["zh", "en"])]
+    #[arg(long, global = true, value_name = "LANG", value_parser = ["zh", "en"], hide_possible_values = true)]
     pub lang: Option<String>,
     /// Say less
     #[arg(short, long, global = true)]
@@ -44,7 +54,16 @@ pub struct Common {
     /// Say more (twice: even more)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// Print this help
+    #[arg(short, long, global = true, action = clap::ArgAction::Help)]
+    pub help: Option<bool>,
+    /// Print the version
+    #[arg(short = 'V', long, global = true, action = clap::ArgAction::Version)]
+    pub version: Option<bool>,
 }
+
+/// Heading of the options that every command has.
+pub const COMMON: &str = "Common options";
 
 impl Common {
     /// Language of messages.
@@ -78,13 +97,13 @@ pub enum Command {
     Run(RunArgs),
     /// Make a new project directory with commented examples
     Init {
-        /// Directory
-        #[arg(default_value = ".")]
-        dir: PathBuf,
+        /// Directory [default: the project directory]
+        dir: Option<PathBuf>,
     },
     /// Per plan: watermark, last run and certificate, backlog, next tick
     Status {
         /// Plans [default: all]
+        #[arg(value_name = "PLAN")]
         plans: Vec<String>,
     },
     /// Show or move the watermark
@@ -98,6 +117,7 @@ pub enum Command {
     /// Check connectors, manifests, plans and metadata; every problem at once
     Check {
         /// Plans [default: all]
+        #[arg(value_name = "PLAN")]
         plans: Vec<String>,
     },
     /// Sign and send the platform's cheapest call
@@ -135,9 +155,9 @@ pub enum Command {
         /// Only this number
         #[arg(long, value_name = "N")]
         number: Option<String>,
-        /// At most so many (0: all)
-        #[arg(long, default_value_t = 100, value_name = "N")]
-        limit: usize,
+        /// At most so many (0: all) [default: 100, with --json all]
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
     },
     /// List calls, or show one in full with secrets masked
     Calls {
@@ -152,9 +172,9 @@ pub enum Command {
         /// Print the call as a curl command
         #[arg(long)]
         curl: bool,
-        /// At most so many (0: all)
-        #[arg(long, default_value_t = 50, value_name = "N")]
-        limit: usize,
+        /// At most so many (0: all) [default: 50, with --json all]
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
     },
     /// A record's whole story: source call, versions, renderings, write calls, outcome
     Trace {
@@ -217,8 +237,8 @@ pub enum Command {
 /// `run`
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Plans
-    #[arg(required = true)]
+    /// Plans: file stems in plans/
+    #[arg(required = true, value_name = "PLAN")]
     pub plans: Vec<String>,
     /// Back-fill from this time; leaves the watermark alone
     #[arg(long, value_name = "T")]
@@ -233,14 +253,14 @@ pub struct RunArgs {
     #[arg(long, conflicts_with_all = ["from", "to", "limit"])]
     pub target_only: bool,
     /// Read at most so many elements; never moves the watermark
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
     /// Gap scan: read what omissionRemedy declares, store what is missing or changed, say why it was
     #[arg(long, conflicts_with_all = ["from", "to", "limit", "source_only", "target_only"])]
     pub remedy: bool,
     /// Plans that run at the same time
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    pub parallel: usize,
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub parallel: u16,
 }
 
 /// `import`
@@ -346,7 +366,7 @@ pub enum SecretAction {
 /// `sandbox`
 #[derive(Debug, Args)]
 pub struct SandboxArgs {
-    /// Platform [see `heliu sandbox --help`]
+    /// Platform: jushuitan (聚水潭), or bench (a plain fast source)
     pub platform: String,
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:8801", value_name = "ADDR")]
@@ -357,38 +377,14 @@ pub struct SandboxArgs {
     /// Seed of its data and faults
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
-    /// Faults, comma separated: name, name:probability, name@n
-    #[arg(long, default_value = "", value_name = "LIST")]
+    /// Faults, comma separated: NAME, NAME:PROBABILITY, NAME@CALL, NAME@FROM-TO; those there are stand below
+    #[arg(long, default_value = "", value_name = "LIST", hide_default_value = true)]
     pub faults: String,
     /// Delay of every answer in milliseconds
     #[arg(long, default_value_t = 0, value_name = "MS")]
     pub latency: u64,
-    /// Requests a second before it throttles (0: not at all)
+    /// Requests a second before it throttles, and sixty times that a minute; 0: not at all
+    /// [default: the platform's own limits]
     #[arg(long, value_name = "N")]
     pub limit_rps: Option<u32>,
 }
-
-/// Short descriptions in Chinese, by command.
-pub const ABOUT_ZH: &[(&str, &str)] = &[
-    ("demo", "无需账号,在本机完整演示:沙箱、方案、内嵌数据库、完整性证明"),
-    ("run", "运行一次方案,或继续被中断的运行"),
-    ("init", "新建带注释示例的项目目录"),
-    ("status", "各方案的水位线、最近运行与证明、积压、下次触发"),
-    ("watermark", "查看或移动水位线"),
-    ("check", "检查连接器、平台清单、方案与元数据,一次列出所有问题"),
-    ("test-connector", "签名并发送平台最轻的调用"),
-    ("preview", "显示将要发送的请求,但不发送"),
-    ("import", "将公开的元数据(文本、JSON、网页)导入为方案,并列出每处修复"),
-    ("eval", "计算一个元数据取值表达式"),
-    ("render", "计算整个元数据"),
-    ("records", "列出数据及其状态、原因、时间"),
-    ("calls", "列出调用,或完整显示一次调用(机密已遮蔽)"),
-    ("trace", "一条数据的全过程:来源调用、版本、渲染、写入调用、结果"),
-    ("retry", "把数据放回等待"),
-    ("certificate", "最近一次(或指定)运行的完整性证明;不平衡时退出码为 1"),
-    ("token", "令牌状态、有效期与刷新历史(不显示令牌本身)"),
-    ("secret", "封存的机密,供连接器按名称引用"),
-    ("sandbox", "平台开放接口的仿真服务"),
-    ("platforms", "内置与本地平台"),
-    ("explain", "错误代码说明"),
-];

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use crate::args::Common;
 use crate::clock::RealClock;
-use crate::cmd::run::{one, report_json, report_text, stop_wish};
+use crate::cmd::run::{one, stop_wish};
 use crate::cmd::sandbox::failed;
 use crate::output::{Done, Out, Stop};
+use crate::report::{report_json, report_text};
 use crate::wire::App;
 
 /// The demonstration's plans begin this many days ago.
@@ -98,7 +99,8 @@ fn prepare(dir: &Path, connector: &str, start: &str) -> Result<(), Stop> {
 }
 
 /// `heliu demo`
-pub async fn demo(out: &Out, dir: &Path, records: u32) -> Done {
+pub async fn demo(out: &Out, given: &Common, dir: &Path, records: u32) -> Done {
+    let dir = &given.project.join(dir);
     let sandbox = Sandbox::builder("jushuitan")
         .records(records)
         // The demonstration shows the flow, not the waiting: the platform's own limits would take minutes.
@@ -115,14 +117,7 @@ pub async fn demo(out: &Out, dir: &Path, records: u32) -> Done {
         "a stand-in of 聚水潭 with {records} outbound orders answers at {url}",
         "聚水潭沙箱(销售出库 {records} 单)已启动:{url}"
     ));
-    let common = Common {
-        project: dir.to_owned(),
-        data_dir: None,
-        json: out.json,
-        lang: None,
-        quiet: out.quiet,
-        verbose: 0,
-    };
+    let common = Common { project: dir.to_owned(), ..given.clone() };
     let app = App::open(&common, *out)?;
     let registry = app.registry()?;
     let ledger = app.ledger()?;

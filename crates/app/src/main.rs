@@ -4,42 +4,22 @@ mod args;
 mod clock;
 mod cmd;
 mod demo;
+mod help;
 mod lint;
 mod output;
 mod progress;
 mod project;
+mod report;
 mod wire;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
-use heliu_model::{Failure, Lang, text};
+use clap::FromArgMatches;
+use heliu_model::{Failure, text};
 
-use args::{ABOUT_ZH, Cli, Command};
+use args::{Cli, Command};
 use output::{Done, Out};
-
-/// The command line with descriptions in the user's language.
-fn command(lang: Lang) -> clap::Command {
-    let mut command = Cli::command();
-    if lang == Lang::Zh {
-        command = command.about("在业务系统之间搬运数据,并证明一条不漏");
-        for (name, about) in ABOUT_ZH {
-            command = command.mut_subcommand(*name, |c| c.about(*about));
-        }
-    }
-    command
-}
-
-/// `--help` is printed before options are parsed: its language comes from the raw arguments.
-fn help_lang() -> Lang {
-    let args: Vec<String> = std::env::args().collect();
-    let given = args.iter().enumerate().find_map(|(i, a)| match a.strip_prefix("--lang") {
-        Some("") => args.get(i + 1).cloned(),
-        Some(rest) => rest.strip_prefix('=').map(str::to_owned),
-        None => None,
-    });
-    if given.unwrap_or_else(args::locale).starts_with("zh") { Lang::Zh } else { Lang::En }
-}
 
 fn logging(verbose: u8) {
     let level = match verbose {
@@ -50,15 +30,19 @@ fn logging(verbose: u8) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("HELIU_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     // A second initialisation cannot happen: this is the program's start.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 async fn dispatch(cli: Cli, out: Out) -> Done {
     let common = cli.common;
     match cli.command {
-        Command::Demo { dir, records } => demo::demo(&out, &dir, records).await,
+        Command::Demo { dir, records } => demo::demo(&out, &common, &dir, records).await,
         Command::Run(args) => cmd::run::run(&wire::App::open(&common, out)?, args).await,
-        Command::Init { dir } => cmd::init::init(&out, &dir),
+        Command::Init { dir } => cmd::init::init(&out, dir.as_deref().unwrap_or(&common.project)),
         Command::Status { plans } => cmd::state::status(&wire::App::open(&common, out)?, &plans).await,
         Command::Watermark { plan, set } => {
             cmd::state::watermark(&wire::App::open(&common, out)?, &plan, set.as_deref()).await
@@ -96,11 +80,35 @@ async fn dispatch(cli: Cli, out: Out) -> Done {
     }
 }
 
+/// Reads the command line; the exit status of help and of faults.
+fn command_line() -> Result<Cli, ExitCode> {
+    let lang = help::lang();
+    let parsed = help::command(lang).try_get_matches().and_then(|m| Cli::from_arg_matches(&m));
+    parsed.map_err(|e| {
+        if !e.use_stderr() || e.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            // Help and version; whoever closed the pipe has seen enough.
+            let _ = e.print();
+            return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
+        }
+        let json = std::env::args().any(|a| a == "--json");
+        ExitCode::from(Out { lang, json, quiet: false }.stop(help::failure(&e).into()))
+    })
+}
+
+/// A write over the process's limit of file sizes (`ulimit -f`) is an error like a full disk, not the end.
+#[cfg(unix)]
+fn outlive_file_limits() {
+    use tokio::signal::unix::{SignalKind, signal};
+    // SIGXFSZ; its number is the same on all systems that have it. The handler stays when the stream goes.
+    if let Err(e) = signal(SignalKind::from_raw(25)) {
+        tracing::debug!(target: "heliu", "no handler for SIGXFSZ: {e}");
+    }
+}
+
 fn main() -> ExitCode {
-    let matches = command(help_lang()).get_matches();
-    let cli = match Cli::from_arg_matches(&matches) {
+    let cli = match command_line() {
         Ok(cli) => cli,
-        Err(e) => e.exit(),
+        Err(code) => return code,
     };
     let out = Out { lang: cli.common.lang(), json: cli.common.json, quiet: cli.common.quiet };
     logging(cli.common.verbose);
@@ -115,7 +123,11 @@ fn main() -> ExitCode {
             return ExitCode::from(out.stop(f.into()));
         }
     };
-    let done = runtime.block_on(dispatch(cli, out));
+    let done = runtime.block_on(async {
+        #[cfg(unix)]
+        outlive_file_limits();
+        dispatch(cli, out).await
+    });
     // Reading standard input or a database may still block a thread; the answer is complete without it.
     runtime.shutdown_background();
     match done {

@@ -170,7 +170,17 @@ impl Project {
             let file = format!("connectors/{name}.{ending}");
             let Ok(source) = std::fs::read_to_string(self.dir.join(&file)) else { continue };
             let tree = parse_tree(&source, json).map_err(|p| in_file(vec![p], &file))?;
-            let (value, problems) = ConnectorFile::read(&tree);
+            let (value, mut problems) = ConnectorFile::read(&tree);
+            if !json && self.dir.join(format!("connectors/{name}.json")).exists() {
+                problems.push(Problem::warning(
+                    "HL-1016",
+                    "",
+                    text!(
+                        "connectors/{name}.json says something as well; it is not read",
+                        "connectors/{name}.json 同时存在,不会被读取"
+                    ),
+                ));
+            }
             return Ok(Read { value, problems: in_file(problems, &file), file });
         }
         // This ledger needs no file: there is nothing to say about it.
@@ -214,6 +224,7 @@ impl Project {
             } else {
                 key.clone()
             };
+            spec.places.insert(key.clone(), at.clone());
             let found = match &value {
                 CredentialValue::Plain(s) => Ok(s.clone()),
                 CredentialValue::Env(v) => std::env::var(v)
@@ -244,17 +255,5 @@ impl Project {
             }
         }
         Ok((spec, problems))
-    }
-
-    /// A connector without errors.
-    ///
-    /// # Errors
-    /// Every problem of the connector.
-    pub async fn usable(&self, name: &str, ledger: Option<&SqliteLedger>) -> Result<ConnectorSpec, Stop> {
-        let (spec, problems) = self.resolve(name, ledger).await?;
-        if problems.iter().any(|p| p.severity == Severity::Error) {
-            return Err(problems.into());
-        }
-        Ok(spec)
     }
 }

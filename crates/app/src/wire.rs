@@ -118,8 +118,7 @@ impl App {
     /// # Errors
     /// See [`SqliteLedger::open`].
     pub fn ledger(&self) -> Result<SqliteLedger, Stop> {
-        let options =
-            Options { synced: self.project.settings.synchronous, holder: owner(), ..Options::default() };
+        let options = Options { synced: self.project.settings.synchronous, ..Options::default() };
         Ok(SqliteLedger::open(&self.data_dir, &options)?)
     }
 
@@ -146,6 +145,17 @@ impl App {
         })
     }
 
+    /// The built-in platforms only.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be made.
+    pub fn built_in(&self) -> Result<Registry, Stop> {
+        Registry::new(&[]).map_err(|failures| match failures.into_iter().next() {
+            Some(f) => f.into(),
+            None => Stop::Problems(Vec::new()),
+        })
+    }
+
     /// What outside calls need.
     pub fn ports(&self, ledger: &SqliteLedger) -> Ports {
         Ports {
@@ -154,6 +164,40 @@ impl App {
             budget: Arc::new(ledger.clone()),
             owner: owner(),
         }
+    }
+
+    /// A connector and everything that is wrong with it.
+    ///
+    /// # Errors
+    /// There is no such connector, or its file cannot be parsed.
+    pub async fn connector(
+        &self,
+        registry: &Registry,
+        ledger: Option<&SqliteLedger>,
+        name: &str,
+    ) -> Result<(ConnectorSpec, Vec<Problem>), Stop> {
+        let (spec, mut problems) = self.project.resolve(name, ledger).await?;
+        let file = self.project.connector_file(name);
+        problems
+            .extend(registry.check_connector(&spec).into_iter().map(|p| Problem { file: file.clone(), ..p }));
+        Ok((spec, problems))
+    }
+
+    /// A connector without errors.
+    ///
+    /// # Errors
+    /// Every problem of the connector.
+    pub async fn usable(
+        &self,
+        registry: &Registry,
+        ledger: Option<&SqliteLedger>,
+        name: &str,
+    ) -> Result<ConnectorSpec, Stop> {
+        let (spec, problems) = self.connector(registry, ledger, name).await?;
+        if problems.iter().any(|p| p.severity == Severity::Error) {
+            return Err(problems.into());
+        }
+        Ok(spec)
     }
 
     /// Everything that the files say about a plan, with every finding.
@@ -190,19 +234,12 @@ impl App {
                 specs.push(None);
                 continue;
             }
-            match self.project.resolve(&file.connector, ledger).await {
+            match self.connector(registry, ledger, &file.connector).await {
                 Ok((spec, found)) => {
-                    problems
-                        .extend(found.iter().filter(|p| !problems.contains(p)).cloned().collect::<Vec<_>>());
                     let usable = !found.iter().any(|p| p.severity == Severity::Error);
-                    let usable = match registry.canonical(&spec.platform) {
-                        Ok(_) => usable,
-                        Err(p) => {
-                            let file = self.project.connector_file(&file.connector);
-                            problems.push(Problem { file, ..p });
-                            false
-                        }
-                    };
+                    // Both sides may use one connector.
+                    let new: Vec<Problem> = found.into_iter().filter(|p| !problems.contains(p)).collect();
+                    problems.extend(new);
                     specs.push(usable.then_some(spec));
                 }
                 Err(Stop::Problems(list)) => {
@@ -294,7 +331,7 @@ impl App {
                 .collect()
         };
         let source = registry.build_source(source_spec, &l.source_meta, l.tz, &ports).await;
-        let target = registry.build_target(target_spec, &l.target_meta, l.tz, l.plan.batch, &ports).await;
+        let target = registry.build_target(target_spec, &l.target_meta, l.plan.batch, &ports);
         let (source, target) = match (source, target) {
             (Ok(s), Ok(t)) => (s, t),
             (s, t) => {

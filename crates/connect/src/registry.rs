@@ -193,6 +193,48 @@ impl Registry {
             .unwrap_or(chrono_tz::Asia::Shanghai)
     }
 
+    /// What is wrong with a connector, as far as can be seen without a call: platform, names, values.
+    pub fn check_connector(&self, spec: &ConnectorSpec) -> Vec<Problem> {
+        let name = match self.canonical(&spec.platform) {
+            Ok(name) => name,
+            // A missing one has been reported.
+            Err(_) if spec.platform.is_empty() => return Vec::new(),
+            Err(p) => return vec![p],
+        };
+        let manifest = self.manifest(&spec.platform);
+        let known: Vec<&str> = match (&manifest, name.as_str()) {
+            (Some(m), _) => m
+                .credentials
+                .iter()
+                .flat_map(|c| std::iter::once(c.name.as_str()).chain(c.aliases.iter().map(String::as_str)))
+                .collect(),
+            (None, "mysql" | "sqlite") => sql::settings(&name).to_vec(),
+            (None, _) => Vec::new(),
+        };
+        let mut out: Vec<Problem> = spec
+            .places
+            .iter()
+            .filter(|(key, _)| !known.contains(&key.as_str()))
+            .map(|(key, place)| {
+                let (all, name) = (known.join(", "), name.clone());
+                let hint = match heliu_transform::nearest(key, known.iter().copied()) {
+                    Some(near) => text!("did you mean `{near}`?", "是否为 `{near}`?"),
+                    None if known.is_empty() => text!("`{name}` needs none", "`{name}` 不需要任何凭证"),
+                    None => text!("`{name}` knows {all}", "`{name}` 可用的有 {all}"),
+                };
+                Problem::error("HL-1003", place, text!("unknown key `{key}`", "未知的键 `{key}`")).hint(hint)
+            })
+            .collect();
+        match manifest {
+            Some(m) => out.extend(http::check(&m, spec)),
+            None if name == "heliu" => {}
+            None => out.extend(sql::check_connector(&name, spec)),
+        }
+        // A value that could not be read is not missing.
+        out.retain(|p| p.code != "HL-1030" || !spec.places.values().any(|place| *place == p.path));
+        out
+    }
+
     /// The account of a connector; one per process, so that tokens and budgets are shared.
     ///
     /// # Errors
@@ -249,16 +291,15 @@ impl Registry {
     ///
     /// # Errors
     /// Every problem of connector and document.
-    pub async fn build_target(
+    pub fn build_target(
         &self,
         spec: &ConnectorSpec,
         meta: &Metadata,
-        tz: Tz,
         batch: usize,
         ports: &Ports,
     ) -> Result<Arc<dyn Target>, Vec<Problem>> {
         match self.canonical(&spec.platform).map_err(|p| vec![p])?.as_str() {
-            name @ ("mysql" | "sqlite") => sql::build_target(name, spec, meta, tz, batch, ports).await,
+            name @ ("mysql" | "sqlite") => sql::build_target(name, spec, meta, batch, ports.clock.clone()),
             "heliu" if NAMES.contains(&meta.api.as_str()) => Ok(Arc::new(NoOp::default())),
             "heliu" => {
                 let api = meta.api.clone();
@@ -278,6 +319,26 @@ impl Registry {
         }
     }
 
+    /// Looks at what a database's target would write into: table, columns, keys. Nothing for other platforms.
+    ///
+    /// # Errors
+    /// The database cannot be looked at.
+    pub async fn inspect(
+        &self,
+        spec: &ConnectorSpec,
+        meta: &Metadata,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Vec<Problem>, Failure> {
+        match self.canonical(&spec.platform).as_deref() {
+            Ok(name @ ("mysql" | "sqlite")) => match sql::build_target(name, spec, meta, 1, clock) {
+                Ok(target) => target.inspect().await,
+                // Reported without a connection already.
+                Err(_) => Ok(Vec::new()),
+            },
+            _ => Ok(Vec::new()),
+        }
+    }
+
     /// Findings about a document on this platform that need no connection.
     pub fn check(&self, spec: &ConnectorSpec, meta: &Metadata, source: bool) -> Vec<Problem> {
         match self.canonical(&spec.platform) {
@@ -291,6 +352,9 @@ impl Registry {
     fn check_http(&self, spec: &ConnectorSpec, meta: &Metadata, source: bool) -> Vec<Problem> {
         let mut out = Vec::new();
         let Some(manifest) = self.manifest(&spec.platform) else { return out };
+        if meta.api.trim().is_empty() {
+            return out;
+        }
         let (path, api) = manifest.api(&meta.api);
         let Some(api) = api else {
             if !manifest.apis.is_empty() {

@@ -32,6 +32,8 @@ pub(crate) struct Reader {
     pub left: Option<u64>,
     /// A gap scan says what was missing, and why.
     pub remedy: Option<Remedy>,
+    /// What was said about replies already.
+    pub warned: Vec<Problem>,
     /// Every window before this one was proved complete; the watermark never passes one that was not.
     pub whole: bool,
 }
@@ -145,6 +147,12 @@ impl Reader {
             self.shaper.shape(raw, &mut elements);
         }
         let seen = self.page_seen(&page);
+        let warnings: Vec<Problem> = std::mem::take(&mut page.warnings)
+            .into_iter()
+            .map(|w| Problem::warning("HL-3013", "", w))
+            .filter(|w| !self.warned.contains(w))
+            .collect();
+        self.warned.extend(warnings.iter().cloned());
         let hand_over = match writers {
             Some(w) => w.room(page.body.len()).await,
             None => 0,
@@ -162,6 +170,7 @@ impl Reader {
                 ..seen
             });
             let mut problems: Vec<Problem> = next.problems().iter().skip(before).cloned().collect();
+            problems.extend(warnings);
             for p in &mut problems {
                 if p.code == "HL-7020" && !outcome.clash_ids.is_empty() {
                     p.path = outcome.clash_ids.join(", ");

@@ -374,6 +374,7 @@ impl Engine {
             retries: spec.retries,
             left: options.limit,
             remedy: None,
+            warned: Vec::new(),
             whole: owned.windows.iter().filter(|w| w.closed).all(|w| w.report.complete),
         };
         if owned.kind == RunKind::Remedy {

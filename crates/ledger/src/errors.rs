@@ -5,6 +5,16 @@ use std::path::Path;
 use heliu_model::{Class, Failure, text};
 use rusqlite::ErrorCode;
 
+use crate::holder;
+
+/// What to do about a data directory that cannot be written to.
+pub(crate) fn writable() -> heliu_model::Text {
+    text!(
+        "make the directory writable for this user, or choose another one with --data-dir",
+        "请使该目录对当前用户可写,或用 --data-dir 指定其他目录"
+    )
+}
+
 /// Translates an error; `dir` is the data directory.
 pub(crate) fn failure(e: &rusqlite::Error, dir: &Path) -> Failure {
     let place = dir.display().to_string();
@@ -15,19 +25,20 @@ pub(crate) fn failure(e: &rusqlite::Error, dir: &Path) -> Failure {
     let words = e.to_string();
     match code {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            let holder = std::fs::read_to_string(dir.join("holder")).unwrap_or_default();
-            let holder = match holder.trim() {
-                "" => "unknown".to_owned(),
-                h => h.to_owned(),
-            };
-            Failure::transient(
-                "HL-6002",
-                text!(
-                    "the ledger has been locked for more than 10 seconds; the last process that opened it is {holder}",
-                    "台账被锁定超过 10 秒;最近打开它的进程是 {holder}"
+            let words = match holder::of(dir) {
+                Some(holder) => text!(
+                    "the ledger has been locked for more than 10 seconds by {holder}",
+                    "台账已被 {holder} 锁定超过 10 秒"
                 ),
-            )
-            .hint(text!("end that process, or wait for it, then run again", "请结束或等待该进程,然后重新运行"))
+                None => text!(
+                    "the ledger has been locked for more than 10 seconds by another process",
+                    "台账已被另一个进程锁定超过 10 秒"
+                ),
+            };
+            Failure::transient("HL-6002", words).hint(text!(
+                "end that process, or wait for it, then run again",
+                "请结束或等待该进程,然后重新运行"
+            ))
         }
         Some(ErrorCode::DiskFull) => Failure::internal(
             "HL-6003",
@@ -39,15 +50,9 @@ pub(crate) fn failure(e: &rusqlite::Error, dir: &Path) -> Failure {
         )),
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => Failure::config(
             "HL-6004",
-            text!(
-                "the data directory cannot be written: {words}",
-                "数据目录无法写入:{words}"
-            ),
+            text!("the data directory cannot be written: {words}", "数据目录无法写入:{words}"),
         )
-        .hint(text!(
-            "make the directory writable for this user, or choose another one with --data-dir",
-            "请使该目录对当前用户可写,或用 --data-dir 指定其他目录"
-        )),
+        .hint(writable()),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Failure::internal(
             "HL-6006",
             text!("the ledger file is damaged: {words}", "台账文件已损坏:{words}"),

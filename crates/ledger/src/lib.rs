@@ -6,6 +6,7 @@
 
 mod budget;
 mod errors;
+mod holder;
 mod pages;
 mod port;
 mod reads;
@@ -34,19 +35,13 @@ pub struct Options {
     /// Sync every commit to disk (`synchronous=FULL`); otherwise only those that announce something that must not
     /// be repeated. A crash of the process loses nothing either way, a loss of power may repeat the last pages.
     pub synced: bool,
-    /// Words that name this process to others that wait for the lock.
-    pub holder: String,
     /// How long to wait for a lock.
     pub busy: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options {
-            synced: false,
-            holder: format!("pid {}", std::process::id()),
-            busy: Duration::from_secs(10),
-        }
+        Options { synced: false, busy: Duration::from_secs(10) }
     }
 }
 
@@ -77,10 +72,7 @@ impl SqliteLedger {
                 text!("the data directory cannot be used: {why}", "数据目录无法使用:{why}"),
             )
             .at(dir.display().to_string())
-            .hint(text!(
-                "make the directory writable for this user, or choose another one with --data-dir",
-                "请使该目录对当前用户可写,或用 --data-dir 指定其他目录"
-            ))
+            .hint(errors::writable())
         };
         if !dir.is_dir() {
             std::fs::create_dir_all(dir).map_err(io)?;
@@ -117,8 +109,6 @@ impl SqliteLedger {
         let reader = Connection::open_with_flags(&file, flags).map_err(sql)?;
         reader.busy_timeout(options.busy).map_err(sql)?;
         reader.set_prepared_statement_cache_capacity(64);
-        // Only a courtesy to whoever waits; the lock itself is SQLite's.
-        let _ = std::fs::write(dir.join("holder"), &options.holder);
         let inner = Inner {
             dir: dir.to_owned(),
             writer: Mutex::new(writer),

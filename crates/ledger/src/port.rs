@@ -202,9 +202,19 @@ impl Tokens for SqliteLedger {
 
 #[async_trait]
 impl Budget for SqliteLedger {
-    async fn reserve(&self, credential: &str, limits: &Limits, now: Ts) -> Result<Ts, Failure> {
-        let (credential, limits) = (credential.to_owned(), *limits);
-        self.write(false, move |tx, _| budget::reserve(tx, &credential, &limits, now)).await
+    async fn reserve(
+        &self,
+        credential: &str,
+        limits: &Limits,
+        owner: &str,
+        now: Ts,
+    ) -> Result<Slot, Failure> {
+        let (credential, owner, limits) = (credential.to_owned(), owner.to_owned(), *limits);
+        self.write(false, move |tx, _| budget::reserve(tx, &credential, &limits, &owner, now)).await
+    }
+
+    async fn release(&self, slot: i64, now: Ts) -> Result<(), Failure> {
+        self.write(false, move |tx, _| budget::release(tx, slot, now)).await
     }
 
     async fn hold(&self, credential: &str, until: Ts) -> Result<(), Failure> {

@@ -173,6 +173,10 @@ CREATE TABLE schedules (
   PRIMARY KEY (plan, what)
 ) STRICT, WITHOUT ROWID;
 ",
+    r"
+-- With an owner: under way since `at`. Without: released at `at`.
+ALTER TABLE budget ADD COLUMN owner TEXT;
+",
 ];
 
 /// Brings a database to the newest schema.

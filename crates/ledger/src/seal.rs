@@ -25,6 +25,34 @@ fn unreadable(path: &Path, why: &str) -> Failure {
     )
 }
 
+/// A new data directory that cannot be written to.
+fn locked_out(path: &Path, e: &std::io::Error) -> Failure {
+    let why = e.to_string();
+    Failure::config("HL-6004", text!("the data directory cannot be written: {why}", "数据目录无法写入:{why}"))
+        .at(path.parent().unwrap_or(path).display().to_string())
+        .hint(crate::errors::writable())
+}
+
+/// Makes the key file, whole or not at all; one that is there already stays.
+fn make(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let own = path.with_extension(format!("{}", std::process::id()));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(&own)?;
+    let made =
+        file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| match fs::hard_link(&own, path) {
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(e),
+            _ => Ok(()),
+        });
+    let gone = fs::remove_file(&own);
+    made.and(gone)
+}
+
 impl Seal {
     /// The key from HELIU_KEY (hex or base64), or from the file, made with mode 0600 if `fresh`.
     pub fn open(path: &Path, fresh: bool) -> Result<Seal, Failure> {
@@ -41,28 +69,12 @@ impl Seal {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && fresh => {
                 let mut bytes = [0u8; 32];
                 getrandom::fill(&mut bytes).map_err(|e| unreadable(path, &e.to_string()))?;
-                let mut options = fs::OpenOptions::new();
-                options.write(true).create_new(true);
-                #[cfg(unix)]
-                {
-                    use std::os::unix::fs::OpenOptionsExt;
-                    options.mode(0o600);
-                }
-                match options.open(path) {
-                    Ok(mut file) => {
-                        file.write_all(&bytes)
-                            .and_then(|()| file.sync_all())
-                            .map_err(|e| unreadable(path, &e.to_string()))?;
-                        Seal::from_bytes(&bytes, path)
-                    }
-                    // Another process made it first.
-                    Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
-                        let bytes = fs::read(path).map_err(|e| unreadable(path, &e.to_string()))?;
-                        Seal::from_bytes(&bytes, path)
-                    }
-                    Err(e) => Err(unreadable(path, &e.to_string())),
-                }
+                make(path, &bytes).map_err(|e| locked_out(path, &e))?;
+                // Another process may have made it first: whose key is in the file is the key.
+                let bytes = fs::read(path).map_err(|e| unreadable(path, &e.to_string()))?;
+                Seal::from_bytes(&bytes, path)
             }
+            Err(e) if fresh => Err(locked_out(path, &e)),
             Err(e) => Err(unreadable(path, &e.to_string())),
         }
     }

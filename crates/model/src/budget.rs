@@ -25,7 +25,7 @@ const SECOND_MS: i64 = 1_020;
 const MINUTE_MS: i64 = 60_100;
 
 /// The earliest instant (unix ms) at or after `now` at which one more request keeps both budgets, given the
-/// instants of the requests already sent or reserved (any order).
+/// instants at which earlier ones were answered (any order); those still under way count as answered now.
 pub fn next_slot(sent: &[i64], limits: &Limits, now: i64) -> i64 {
     let mut times: Vec<i64> = sent.to_vec();
     times.sort_unstable();
@@ -40,8 +40,11 @@ pub fn next_slot(sent: &[i64], limits: &Limits, now: i64) -> i64 {
     at
 }
 
-/// How long (ms) reservations must be remembered for [`next_slot`].
+/// How long (ms) requests must be remembered for [`next_slot`].
 pub const MEMORY_MS: i64 = MINUTE_MS;
+
+/// A slot that was never released counts as released after this long (ms): no request takes longer.
+pub const LOST_MS: i64 = 180_000;
 
 #[cfg(test)]
 mod tests {

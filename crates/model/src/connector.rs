@@ -20,21 +20,22 @@ pub struct ConnectorSpec {
     pub timezone: Option<Tz>,
     /// Credentials, read from wherever they are kept.
     pub credentials: BTreeMap<String, Secret>,
+    /// Where the file has each of them (`credentials.app_key`, `dsn`).
+    pub places: BTreeMap<String, String>,
     /// Limits the user set; `None` fields take the platform's.
     pub limits: Limits,
-    /// Other settings as text (`dsn`, `path`, `host` …).
-    pub settings: BTreeMap<String, String>,
     /// Directory of the project, for relative paths.
     pub project: std::path::PathBuf,
 }
 
 impl ConnectorSpec {
-    /// A setting, or a credential of that name.
+    /// A credential or a setting of that name; empty ones count as not given.
     pub fn setting(&self, name: &str) -> Option<String> {
-        self.settings
-            .get(name)
-            .cloned()
-            .or_else(|| self.credentials.get(name).map(|s| s.expose().to_owned()))
-            .filter(|s| !s.is_empty())
+        self.credentials.get(name).map(|s| s.expose().to_owned()).filter(|s| !s.is_empty())
+    }
+
+    /// Where the connector's file has a name, or would have it.
+    pub fn place(&self, name: &str) -> String {
+        self.places.get(name).cloned().unwrap_or_else(|| format!("credentials.{name}"))
     }
 }

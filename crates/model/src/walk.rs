@@ -110,11 +110,13 @@ pub struct Walk {
     /// Pass number, from 1. The ledger marks records with it.
     pass: u32,
     pages_in_pass: u32,
+    /// Elements of this pass, repeats included.
+    #[serde(default)]
+    elements: u64,
     distinct: u64,
     distinct_before: Option<u64>,
     news: u64,
     surplus: u64,
-    elements: u64,
     stale: u32,
     last_page: u32,
     total: Option<u64>,
@@ -142,11 +144,11 @@ impl Walk {
             phase,
             pass: 1,
             pages_in_pass: 0,
+            elements: 0,
             distinct: 0,
             distinct_before: None,
             news: 0,
             surplus: 0,
-            elements: 0,
             stale: 0,
             last_page: 1,
             total: None,
@@ -207,10 +209,10 @@ impl Walk {
     /// Takes in the next wanted page.
     pub fn absorb(&mut self, seen: &PageSeen) {
         self.pages_in_pass += 1;
+        self.elements += seen.elements;
         self.distinct += seen.fresh;
         self.news += seen.news;
         self.surplus += seen.surplus;
-        self.elements += seen.elements;
         if seen.total.is_some() {
             self.grew |= self.pages_in_pass > 1 && seen.total > self.total;
             self.total = seen.total;
@@ -240,7 +242,7 @@ impl Walk {
 
     fn after_first(&mut self, seen: &PageSeen) {
         if self.paging == Paging::Single {
-            return self.end(true);
+            return self.end_unless_more(seen);
         }
         self.learn_size(seen);
         if self.verify == Verify::Off {
@@ -331,14 +333,7 @@ impl Walk {
             && self.total_before == Some(total)
             && self.pass >= 2;
         if self.pass >= MAX_PASSES || hopeless {
-            let (distinct, passes) = (self.distinct, self.pass);
-            self.note(
-                "HL-7021",
-                text!(
-                    "the source declares {total} elements but {passes} passes brought {distinct}; the window may be incomplete",
-                    "来源声明共有 {total} 条,但读取 {passes} 遍只得到 {distinct} 条;该时间窗口可能不完整"
-                ),
-            );
+            self.note("HL-7021", too_few(total, self.pass, self.distinct));
             return self.end(false);
         }
         self.total_before = Some(total);
@@ -377,6 +372,7 @@ impl Walk {
         let next = seen.next.as_deref().filter(|n| !n.is_empty());
         let more = seen.has_next != Some(false);
         match next {
+            None if at.is_empty() => self.end_unless_more(seen),
             Some(n) if more && n == at => self.stuck(),
             Some(n) if more => {
                 if !self.endless(seen) {
@@ -385,6 +381,11 @@ impl Walk {
                 }
             }
             None if seen.has_next == Some(true) => self.stuck(),
+            _ if self.total.is_some_and(|t| t > self.elements) && self.pass > 1 => {
+                let (total, passes, elements) = (self.total.unwrap_or(0), self.pass, self.elements);
+                self.note("HL-7021", too_few(total, passes, elements));
+                self.end(false);
+            }
             _ => self.end_of_pass(),
         }
     }
@@ -428,6 +429,24 @@ impl Walk {
                 self.end(true);
             }
         }
+    }
+
+    /// The end of a walk that asks for nothing further, unless the source says that there is more.
+    fn end_unless_more(&mut self, seen: &PageSeen) {
+        let total = self.total.filter(|t| *t > self.elements && self.elements > 0);
+        if seen.has_next != Some(true) && total.is_none() {
+            return self.end(true);
+        }
+        let brought = self.elements;
+        let all = total.map_or_else(|| "?".to_owned(), |t| t.to_string());
+        self.note(
+            "HL-7029",
+            text!(
+                "the source says that there is more ({brought} of {all} came), but the metadata does not ask for further pages",
+                "来源表示还有更多数据(已返回 {brought} / {all}),但元数据没有请求后续页"
+            ),
+        );
+        self.end(false);
     }
 
     /// Gives up the anchored cursor and walks by page number from the start.
@@ -526,10 +545,10 @@ impl Walk {
         self.distinct = 0;
         self.news = 0;
         self.surplus = 0;
-        self.elements = 0;
         self.grew = false;
         self.stale = 0;
         self.pages_in_pass = 0;
+        self.elements = 0;
     }
 
     fn note(&mut self, code: &str, message: crate::Text) {
@@ -545,6 +564,13 @@ impl Walk {
     fn end(&mut self, complete: bool) {
         self.phase = Phase::Done { complete };
     }
+}
+
+fn too_few(total: u64, passes: u32, brought: u64) -> crate::Text {
+    text!(
+        "the source declares {total} elements but {passes} passes brought {brought}; the window may be incomplete",
+        "来源声明共有 {total} 条,但读取 {passes} 遍只得到 {brought} 条;该时间窗口可能不完整"
+    )
 }
 
 #[cfg(test)]

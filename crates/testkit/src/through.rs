@@ -262,8 +262,18 @@ impl Tokens for Through {
 
 #[async_trait]
 impl Budget for Through {
-    async fn reserve(&self, credential: &str, limits: &Limits, now: Ts) -> Result<Ts, Failure> {
-        pass!(self, reserve(credential, limits, now))
+    async fn reserve(
+        &self,
+        credential: &str,
+        limits: &Limits,
+        owner: &str,
+        now: Ts,
+    ) -> Result<Slot, Failure> {
+        pass!(self, reserve(credential, limits, owner, now))
+    }
+
+    async fn release(&self, slot: i64, now: Ts) -> Result<(), Failure> {
+        pass!(self, release(slot, now))
     }
 
     async fn hold(&self, credential: &str, until: Ts) -> Result<(), Failure> {

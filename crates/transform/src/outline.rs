@@ -150,6 +150,30 @@ impl Outline {
         }
     }
 
+    /// The place of the only list of objects among the reply's members and the members of these; `None` where there
+    /// are several, or none.
+    pub(crate) fn only_list(&self) -> Option<Path> {
+        let objects = |node: &Node| match node {
+            Node::List { elements, .. } => {
+                elements.first().is_none_or(|(from, _)| self.body.get(*from) == Some(&b'{'))
+            }
+            _ => false,
+        };
+        let Node::Object { members, .. } = &self.root else { return None };
+        let mut found: Vec<String> =
+            members.iter().filter(|(_, n)| objects(n)).map(|(k, _)| k.clone()).collect();
+        if found.is_empty() {
+            for (key, node) in members {
+                let Node::Object { members, .. } = node else { continue };
+                found.extend(members.iter().filter(|(_, n)| objects(n)).map(|(k, _)| format!("{key}.{k}")));
+            }
+        }
+        match found.as_slice() {
+            [one] => Some(Path::new(one)),
+            _ => None,
+        }
+    }
+
     /// One value at a path, with its digits.
     pub fn value(&self, path: &Path) -> Option<Value> {
         Value::parse(&self.raw(self.find(path)?.span())).ok()

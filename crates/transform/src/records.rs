@@ -61,20 +61,6 @@ pub const WELL_KNOWN: &[&str] = &[
     "content",
 ];
 
-/// Finds the list at the first well-known place that holds one, or the top level.
-pub fn find_list(body: &Outline) -> Option<Vec<Bytes>> {
-    let top = Path::new("");
-    let places = || {
-        std::iter::once(top.clone())
-            .filter(|p| body.is_list(p) == Some(true))
-            .chain(WELL_KNOWN.iter().map(|p| Path::new(p)))
-    };
-    let found = places()
-        .find(|p| body.is_list(p) == Some(true))
-        .or_else(|| places().find(|p| body.is_list(p) == Some(false)))?;
-    body.list(&found).ok().flatten()
-}
-
 /// One value of a body at a path; exact digits. `None` when it is not there or the body is no JSON.
 pub fn pick(body: &[u8], path: &Path) -> Option<Value> {
     let json = simdutf8::basic::from_utf8(body).ok()?;
@@ -116,30 +102,86 @@ pub fn extract_list(
     rule: Option<&Path>,
     meta: &Metadata,
 ) -> Result<Option<Vec<Bytes>>, CutError> {
-    let reply = outline(body)?;
-    let at = |path: &Path| reply.list(path).map_err(CutError::NoList);
-    if let Some(path) = rule
-        && let Some(list) = at(path)?
-    {
-        return Ok(Some(list));
-    }
-    let list = match meta.list_path() {
-        // What `DataKey` names is not guessed at elsewhere.
-        Some((path, true)) => at(&path)?,
-        Some((path, false)) => match at(&path) {
-            Ok(Some(list)) => Some(list),
-            _ => find_list(&reply),
-        },
-        None => find_list(&reply),
+    Ok(find_records(&outline(body)?, rule, &[], meta)?.map(|found| found.elements))
+}
+
+/// Records of a reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Slices of the body.
+    pub elements: Vec<Bytes>,
+    /// They stood in a list; otherwise the reply is one record.
+    pub listed: bool,
+}
+
+/// Like [`extract_list`], over a reply that was read already. `places`: where the platform's lists stand, tried in
+/// order behind what the document says.
+///
+/// # Errors
+/// A scalar where records are expected.
+pub fn find_records(
+    reply: &Outline,
+    rule: Option<&Path>,
+    places: &[Path],
+    meta: &Metadata,
+) -> Result<Option<Found>, CutError> {
+    let at = |path: &Path| -> Result<Option<Found>, CutError> {
+        let listed = reply.is_list(path) != Some(false);
+        Ok(reply.list(path).map_err(CutError::NoList)?.map(|elements| Found { elements, listed }))
     };
-    if list.is_some() {
-        return Ok(list);
+    if let Some(path) = rule
+        && let Some(found) = at(path)?
+    {
+        return Ok(Some(found));
     }
-    // A bare object that holds the key is the one record (token interfaces).
-    let bare = !matches!(meta.list_path(), Some((_, true)))
-        && !meta.id.is_empty()
-        && reply.value(&Path::new(&meta.id)).is_some();
-    Ok(bare.then(|| vec![body.clone()]))
+    let said = match meta.list_path() {
+        // What `DataKey` names is not guessed at elsewhere.
+        Some((path, true)) => return at(&path),
+        Some((path, false)) => at(&path).ok().flatten(),
+        None => None,
+    };
+    if said.is_some() {
+        return Ok(said);
+    }
+    for path in places {
+        if let Some(found) = at(path)? {
+            return Ok(Some(found));
+        }
+    }
+    let well_known = || {
+        let top = Some(Path::new("")).filter(|p| reply.is_list(p) == Some(true));
+        top.into_iter().chain(WELL_KNOWN.iter().map(|p| Path::new(p)))
+    };
+    if let Some(path) = well_known().find(|p| reply.is_list(p) == Some(true)) {
+        return at(&path);
+    }
+    // The only list of objects there is, if its elements hold the key.
+    let only = match reply.only_list() {
+        Some(path) => at(&path)?,
+        None => None,
+    };
+    let key = Path::new(&meta.id);
+    let holds_key = |element: &Bytes| !meta.id.is_empty() && pick(element, &key).is_some();
+    if only.as_ref().is_some_and(|o| o.elements.first().is_some_and(holds_key)) {
+        return Ok(only);
+    }
+    // An object that holds the key is the one record: the reply itself (token interfaces), or a well-known member.
+    let objects =
+        || std::iter::once(Path::new("")).chain(well_known()).filter(|p| reply.is_list(p) == Some(false));
+    for path in objects() {
+        let one = at(&path)?;
+        if one.as_ref().is_some_and(|o| o.elements.first().is_some_and(holds_key)) {
+            return Ok(one);
+        }
+    }
+    if only.is_some() {
+        return Ok(only);
+    }
+    // Without any key to go by: what stands where lists stand; null there is no record.
+    match well_known().find(|p| reply.list(p).ok().flatten().is_some()) {
+        Some(path) => at(&path),
+        None => Ok(None),
+    }
 }
 
 /// An element that is a bare list of values, as an object: positions get the given names, dots become `_`

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use crate::output::{Done, Out};
 use crate::wire::App;
 
+/// Calls shown to people who ask for no number.
+const SHOWN: usize = 50;
+
 /// Word of a kind, as JSON and listings show it.
 pub fn kind_word(kind: CallKind) -> &'static str {
     match kind {
@@ -108,8 +111,9 @@ pub async fn calls(
     run: Option<String>,
     id: Option<i64>,
     as_curl: bool,
-    limit: usize,
+    limit: Option<usize>,
 ) -> Done {
+    let limit = limit.unwrap_or(if app.out.json { 0 } else { SHOWN });
     let ledger = app.ledger()?;
     let (row, tz) = app.find(&ledger, plan).await?;
     if let Some(id) = id {

@@ -1,119 +1,154 @@
 //! `check`
 
+use std::collections::BTreeSet;
+
+use heliu_connect::Registry;
 use heliu_model::codes::lint as say;
-use heliu_model::{Lang, Problem, Severity};
+use heliu_model::{Lang, Problem, Severity, text};
 use serde_json::json;
 
 use crate::output::{Done, Stop};
-use crate::wire::App;
+use crate::wire::{App, Loaded};
 
 /// `heliu check`
 pub async fn check(app: &App, plans: &[String]) -> Done {
     let mut problems: Vec<Problem> = Vec::new();
     let registry = match app.registry() {
-        Ok(r) => Some(r),
+        Ok(r) => r,
+        // The rest is checked with the platforms that can be read.
         Err(Stop::Problems(list)) => {
             problems.extend(list);
-            None
+            app.built_in()?
         }
         Err(stop) => return Err(stop),
     };
     let ledger = app.ledger_if_any()?;
-    let all = app.project.plan_names();
-    let names: Vec<String> = if plans.is_empty() { all.clone() } else { plans.to_vec() };
-    let mut connectors = Vec::new();
-    let mut ids: Vec<(String, String)> = Vec::new();
-    if let Some(registry) = &registry {
-        for name in &names {
-            match app.load(registry, ledger.as_ref(), name).await {
-                Ok(loaded) => {
-                    if let Some((other, _)) = ids.iter().find(|(_, id)| *id == loaded.plan.id) {
-                        let id = &loaded.plan.id;
-                        problems.push(Problem {
-                            file: format!("plans/{}.json", loaded.name),
-                            ..say::SAME_ID
-                                .at(
-                                    "id",
-                                    heliu_model::text!(
-                                        "plan `{other}` has the same id `{id}`",
-                                        "方案 `{other}` 的 id 也是 `{id}`"
-                                    ),
-                                )
-                                .hint(heliu_model::text!(
-                                    "lookups name plans by id: give each its own",
-                                    "联查按 id 引用方案,请为每个方案使用不同的 id"
-                                ))
-                        });
-                    }
-                    ids.push((loaded.name.clone(), loaded.plan.id.clone()));
-                    for p in loaded.problems {
-                        if !problems.contains(&p) {
-                            problems.push(p);
-                        }
-                    }
-                    connectors.push(loaded.plan.source.connector);
-                    connectors.push(loaded.plan.target.connector);
-                }
-                Err(Stop::Problems(list)) => problems.extend(list),
+    let names: Vec<String> = if plans.is_empty() { app.project.plan_names() } else { plans.to_vec() };
+    let known = app.project.connector_names();
+    let mut connectors: BTreeSet<String> = BTreeSet::new();
+    let mut loaded: Vec<Loaded> = Vec::new();
+    let add = |found: Vec<Problem>, problems: &mut Vec<Problem>| {
+        for p in found {
+            if !problems.contains(&p) {
+                problems.push(p);
+            }
+        }
+    };
+    for name in &names {
+        match app.load(&registry, ledger.as_ref(), name).await {
+            Ok(mut plan) => {
+                add(std::mem::take(&mut plan.problems), &mut problems);
+                connectors.insert(plan.plan.source.connector.clone());
+                connectors.insert(plan.plan.target.connector.clone());
+                loaded.push(plan);
+            }
+            Err(Stop::Problems(list)) => add(list, &mut problems),
+            Err(stop) => return Err(stop),
+        }
+    }
+    add(same_ids(&loaded), &mut problems);
+    // Connectors that no plan uses yet are files of the user too.
+    if plans.is_empty() {
+        for name in known.iter().filter(|n| !connectors.contains(*n)) {
+            match app.connector(&registry, ledger.as_ref(), name).await {
+                Ok((_, found)) => add(found, &mut problems),
+                Err(Stop::Problems(list)) => add(list, &mut problems),
                 Err(stop) => return Err(stop),
             }
         }
-        // Connectors that no plan uses yet are files of the user too.
-        if plans.is_empty() {
-            for name in app.project.connector_names() {
-                if connectors.contains(&name) {
-                    continue;
-                }
-                connectors.push(name.clone());
-                match app.project.resolve(&name, ledger.as_ref()).await {
-                    Ok((spec, found)) => {
-                        problems.extend(found);
-                        if let Err(p) = registry.canonical(&spec.platform) {
-                            problems.push(Problem { file: app.project.connector_file(&name), ..p });
-                        } else if let Err(list) = match registry.manifest(&spec.platform) {
-                            Some(_) => {
-                                let ledger = match &ledger {
-                                    Some(l) => l.clone(),
-                                    None => continue,
-                                };
-                                registry.account(&spec, &app.ports(&ledger)).map(drop)
-                            }
-                            None => Ok(()),
-                        } {
-                            let file = app.project.connector_file(&name);
-                            problems.extend(list.into_iter().map(|p| Problem { file: file.clone(), ..p }));
-                        }
-                    }
-                    Err(Stop::Problems(list)) => problems.extend(list),
-                    Err(stop) => return Err(stop),
-                }
+        connectors.extend(known.iter().cloned());
+    }
+    connectors.retain(|c| known.contains(c));
+    add(databases(app, &registry, &loaded).await, &mut problems);
+    Ok(answer(app, &problems, names.len(), connectors.len()))
+}
+
+/// Plans that share an id.
+fn same_ids(loaded: &[Loaded]) -> Vec<Problem> {
+    let mut out = Vec::new();
+    for (i, plan) in loaded.iter().enumerate() {
+        let id = &plan.plan.id;
+        let Some(other) = loaded.iter().take(i).find(|o| o.plan.id == *id).map(|o| &o.name) else { continue };
+        out.push(Problem {
+            file: format!("plans/{}.json", plan.name),
+            ..say::SAME_ID
+                .at("id", text!("plan `{other}` has the same id `{id}`", "方案 `{other}` 的 id 也是 `{id}`"))
+                .hint(text!(
+                    "lookups name plans by id: give each its own",
+                    "联查按 id 引用方案,请为每个方案使用不同的 id"
+                ))
+        });
+    }
+    out
+}
+
+/// What the target databases themselves say. They may be out of reach from here, or not made yet: only warnings.
+async fn databases(app: &App, registry: &Registry, loaded: &[Loaded]) -> Vec<Problem> {
+    let mut out = Vec::new();
+    let mut unreachable: BTreeSet<&str> = BTreeSet::new();
+    for plan in loaded {
+        let connector = plan.plan.target.connector.as_str();
+        let Some(spec) = &plan.target else { continue };
+        if unreachable.contains(connector) {
+            continue;
+        }
+        match registry.inspect(spec, &plan.target_meta, app.clock.clone()).await {
+            Ok(found) => out.extend(found.into_iter().map(|p| Problem {
+                file: format!("plans/{}.json", plan.name),
+                severity: Severity::Warning,
+                ..p
+            })),
+            Err(f) => {
+                unreachable.insert(connector);
+                let (en, zh) = (&f.message.en, &f.message.zh);
+                out.push(Problem {
+                    file: app.project.connector_file(connector),
+                    ..Problem::warning(
+                        &f.code,
+                        "",
+                        text!("the database could not be looked at: {en}", "无法查看数据库:{zh}"),
+                    )
+                    .hint(f.hint)
+                });
             }
         }
     }
+    out
+}
+
+fn answer(app: &App, problems: &[Problem], plans: usize, connectors: usize) -> u8 {
     let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
     let warnings = problems.len() - errors;
-    connectors.sort();
-    connectors.dedup();
     if app.out.json {
         app.out.value(&json!({
             "ok": errors == 0,
-            "plans": names.len(),
-            "connectors": connectors.len(),
+            "plans": plans,
+            "connectors": connectors,
             "errors": errors,
             "warnings": warnings,
             "problems": problems.iter().map(|p| app.out.problem_json(p)).collect::<Vec<_>>(),
         }));
     } else {
-        for p in &problems {
+        for p in problems {
             app.out.line(&app.out.problem_text(p));
         }
-        let (plans, conns) = (names.len(), connectors.len());
         app.out.line(&match app.out.lang {
-            Lang::Zh => format!("已检查 {plans} 个方案、{conns} 个连接器:{errors} 个错误,{warnings} 个警告"),
-            Lang::En => {
-                format!("{plans} plans, {conns} connectors checked: {errors} errors, {warnings} warnings")
+            Lang::Zh => {
+                format!("已检查 {plans} 个方案、{connectors} 个连接器:{errors} 个错误,{warnings} 个警告")
             }
+            Lang::En => format!(
+                "checked {} and {}: {}, {}",
+                counted(plans, "plan"),
+                counted(connectors, "connector"),
+                counted(errors, "error"),
+                counted(warnings, "warning")
+            ),
         });
     }
-    Ok(if errors > 0 { 2 } else { 0 })
+    if errors > 0 { 2 } else { 0 }
+}
+
+/// `1 plan`, `2 plans`.
+fn counted(n: usize, word: &str) -> String {
+    if n == 1 { format!("{n} {word}") } else { format!("{n} {word}s") }
 }

@@ -14,7 +14,7 @@ use crate::wire::App;
 pub async fn test(app: &App, name: &str) -> Done {
     let ledger = app.ledger()?;
     let registry = app.registry()?;
-    let spec = app.project.usable(name, Some(&ledger)).await?;
+    let spec = app.usable(&registry, Some(&ledger), name).await?;
     let exchange = registry.test_connection(&spec, &app.ports(&ledger)).await;
     let calls = exchange.calls.len();
     // Tests are calls like others: kept, masked, to be looked at.
@@ -33,8 +33,7 @@ pub async fn test(app: &App, name: &str) -> Done {
 pub async fn token(app: &App, name: &str, refresh: bool) -> Done {
     let ledger = app.ledger()?;
     let registry = app.registry()?;
-    let spec = app.project.usable(name, Some(&ledger)).await?;
-    registry.canonical(&spec.platform).map_err(|p| vec![p])?;
+    let spec = app.usable(&registry, Some(&ledger), name).await?;
     let account = match registry.manifest(&spec.platform) {
         Some(_) => Some(registry.account(&spec, &app.ports(&ledger))?),
         None => None,

@@ -13,6 +13,8 @@ use crate::wire::App;
 
 /// Records listed or put back at a time.
 const CHUNK: usize = 1_000;
+/// Records shown to people who ask for no number.
+const SHOWN: usize = 100;
 
 /// Options of `records`.
 pub struct Filter {
@@ -22,8 +24,8 @@ pub struct Filter {
     pub id: Option<String>,
     /// Record number.
     pub number: Option<String>,
-    /// At most so many; 0 is all.
-    pub limit: usize,
+    /// At most so many; 0 is all. Without it: all for machines, some for people.
+    pub limit: Option<usize>,
 }
 
 /// Reads a state's word.
@@ -66,7 +68,8 @@ pub async fn records(app: &App, plan: &str, filter: Filter) -> Done {
     let ledger = app.ledger()?;
     let (row, tz) = app.find(&ledger, plan).await?;
     let Some(row) = row else { return Ok(0) };
-    let mut left = if filter.limit == 0 { usize::MAX } else { filter.limit };
+    let limit = filter.limit.unwrap_or(if app.out.json { 0 } else { SHOWN });
+    let mut left = if limit == 0 { usize::MAX } else { limit };
     let mut after = 0;
     let mut lines = Vec::new();
     let mut shown = 0usize;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use heliu_model::budget::Limits;
 use heliu_model::call::Exchange;
-use heliu_model::ports::{Budget, Clock, TokenRow, Tokens};
+use heliu_model::ports::{Budget, Clock, Slot, TokenRow, Tokens};
 use heliu_model::{Call, CallKind, Class, ConnectorSpec, Failure, Problem, Secret, text};
 use heliu_transform::{Map, Value};
 use tokio::sync::{Mutex, Semaphore};
@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, Semaphore};
 use super::client::{Client, Reply, Wire};
 use super::mask::Mask;
 use super::outcome::Reading;
+use super::token::refused;
 use crate::manifest::Manifest;
 
 /// What outside calls need from the rest of the program.
@@ -37,11 +38,46 @@ pub struct Account {
     pub(crate) name: String,
     pub(super) base_url: String,
     pub(super) credentials: Vec<(String, Secret)>,
-    limits: Limits,
+    pub(super) limits: Limits,
     pub(super) key: String,
     pub(super) origin: String,
     pub(super) token: Mutex<Option<TokenRow>>,
     gate: Semaphore,
+    /// Whoever waits for the budget waits in line.
+    line: Mutex<()>,
+}
+
+/// A slot of the budget, released when the request is over, however it ends.
+pub(super) struct Pass {
+    budget: Arc<dyn Budget>,
+    clock: Arc<dyn Clock>,
+    slot: Option<i64>,
+}
+
+impl Pass {
+    /// The request is over.
+    pub(super) async fn over(mut self) -> Result<(), Failure> {
+        match self.slot.take() {
+            Some(slot) => self.budget.release(slot, self.clock.now()).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        // The request was given up on its way.
+        if let Some(slot) = self.slot.take()
+            && let Ok(handle) = tokio::runtime::Handle::try_current()
+        {
+            let (budget, clock) = (self.budget.clone(), self.clock.clone());
+            handle.spawn(async move {
+                if let Err(f) = budget.release(slot, clock.now()).await {
+                    tracing::warn!(target: "heliu", "{f}");
+                }
+            });
+        }
+    }
 }
 
 /// A call as the platform's API has it, before encoding.
@@ -67,64 +103,46 @@ impl Account {
     /// # Errors
     /// Missing credentials and address, all at once.
     pub fn new(manifest: Arc<Manifest>, spec: &ConnectorSpec, ports: Ports) -> Result<Account, Vec<Problem>> {
-        let mut problems = Vec::new();
-        for c in manifest.credentials.iter().filter(|c| c.required) {
-            if spec.setting(&c.name).is_none() {
-                let (name, en, zh) = (&c.name, &c.title.en, &c.title.zh);
-                problems.push(
-                    Problem::error(
-                        "HL-1030",
-                        format!("credentials.{name}"),
-                        text!("the credential `{name}` ({en}) is missing", "缺少凭证 `{name}`({zh})"),
-                    )
-                    .hint(text!(
-                        "add it under [credentials], or as {{ env = \"…\" }} or {{ secret = \"…\" }}",
-                        "请在 [credentials] 中填写,或使用 {{ env = \"…\" }}、{{ secret = \"…\" }}"
-                    )),
-                );
-            }
-        }
-        let base_url = spec.base_url.clone().or_else(|| manifest.base_url.clone()).unwrap_or_default();
-        if base_url.is_empty() {
-            problems.push(
-                Problem::error("HL-1031", "base_url", text!("`base_url` is missing", "缺少 `base_url`"))
-                    .hint(text!(
-                        "give the address of the API, such as `https://api.example.com`",
-                        "请填写接口地址,例如 `https://api.example.com`"
-                    )),
-            );
-        }
+        let problems = check(&manifest, spec);
         if !problems.is_empty() {
             return Err(problems);
         }
+        let base_url = spec.base_url.clone().or_else(|| manifest.base_url.clone()).unwrap_or_default();
         let credentials: Vec<(String, Secret)> = manifest
             .credentials
             .iter()
-            .filter_map(|c| spec.setting(&c.name).map(|v| (c.name.clone(), Secret::new(v))))
+            .filter_map(|c| c.of(spec).map(|v| (c.name.clone(), Secret::new(v))))
             .collect();
         let limits = Limits {
             requests_per_second: spec.limits.requests_per_second.or(manifest.limits.requests_per_second),
             requests_per_minute: spec.limits.requests_per_minute.or(manifest.limits.requests_per_minute),
             concurrency: spec.limits.concurrency.or(manifest.limits.concurrency),
         };
-        // The key names the account without telling any secret of it.
+        let find = |n: &str| credentials.iter().find(|(k, _)| k == n).map_or("", |(_, v)| v.expose());
+        let mut origin = blake3::Hasher::new();
+        let mut paired = false;
+        if let Some(t) = &manifest.token {
+            for n in [Some(&t.access), t.refresh.as_ref()].into_iter().flatten() {
+                paired |= !find(n).is_empty();
+                origin.update(find(n).as_bytes()).update(&[0]);
+            }
+        }
+        let origin = origin.finalize().to_hex().to_string();
+        // The key names the account without telling any secret of it. One application serves several merchants:
+        // what tells them apart is the pair they gave.
         let mut id = blake3::Hasher::new();
         for part in [manifest.name.as_str(), base_url.as_str()] {
             id.update(part.as_bytes()).update(&[0]);
         }
-        let find = |n: &str| credentials.iter().find(|(k, _)| k == n).map(|(_, v)| v);
         for n in ["app_key", "client_id", "corp_id", "key", "username"] {
-            if let Some(v) = find(n) {
-                id.update(v.expose().as_bytes()).update(&[0]);
+            if !find(n).is_empty() {
+                id.update(find(n).as_bytes()).update(&[0]);
             }
+        }
+        if paired {
+            id.update(origin.as_bytes());
         }
         let key = format!("{}/{}", manifest.name, id.finalize().to_hex().get(..16).unwrap_or(""));
-        let mut origin = blake3::Hasher::new();
-        if let Some(t) = &manifest.token {
-            for n in [Some(&t.access), t.refresh.as_ref()].into_iter().flatten() {
-                origin.update(find(n).map_or("", Secret::expose).as_bytes()).update(&[0]);
-            }
-        }
         let gate = Semaphore::new(limits.concurrency.unwrap_or(16).max(1) as usize);
         Ok(Account {
             name: spec.name.clone(),
@@ -132,9 +150,10 @@ impl Account {
             credentials,
             limits,
             key,
-            origin: origin.finalize().to_hex().to_string(),
+            origin,
             token: Mutex::new(None),
             gate,
+            line: Mutex::new(()),
             manifest,
             ports,
         })
@@ -211,23 +230,34 @@ impl Account {
         let _slot = self.gate.acquire().await.map_err(|e| {
             Failure::internal("HL-3091", text!("the budget is closed: {e}", "额度已关闭:{e}"))
         })?;
-        self.wait_for_budget().await?;
+        let pass = self.wait_for_budget().await?;
         let wire = self.encode(ask, token.map(|t| &t.pair.access))?;
         let mask = self.mask(token);
-        self.exchange(ask.kind, &wire, &mask, reading, calls).await
+        let result = self.exchange(ask.kind, &wire, &mask, reading, calls).await;
+        pass.over().await?;
+        result
     }
 
-    pub(super) async fn wait_for_budget(&self) -> Result<(), Failure> {
+    /// Waits until one more request keeps the limits.
+    pub(super) async fn wait_for_budget(&self) -> Result<Pass, Failure> {
+        let Ports { budget, clock, owner, .. } = &self.ports;
+        let mut pass = Pass { budget: budget.clone(), clock: clock.clone(), slot: None };
         if !self.limits.timed() {
-            return Ok(());
+            return Ok(pass);
         }
-        let now = self.ports.clock.now();
-        let at = self.ports.budget.reserve(&self.key, &self.limits, now).await?;
-        let wait = at.0 - self.ports.clock.now().0;
-        if wait > 0 {
-            self.ports.clock.sleep_ms(wait as u64).await;
+        let _line = self.line.lock().await;
+        loop {
+            let now = clock.now();
+            match budget.reserve(&self.key, &self.limits, owner, now).await? {
+                Slot::Go(slot) => {
+                    pass.slot = Some(slot);
+                    return Ok(pass);
+                }
+                Slot::Wait(until) => {
+                    clock.sleep_ms(u64::try_from(until.0 - clock.now().0).unwrap_or(0)).await;
+                }
+            }
         }
-        Ok(())
     }
 
     /// Sends and captures one exchange, and judges the reply. The second of the pair is the masked body.
@@ -286,10 +316,39 @@ impl Account {
     }
 }
 
-fn refused(mut f: Failure) -> Failure {
-    f.class = Class::Config;
-    f.hint(text!(
-        "check the credentials of the connector; `heliu token CONNECTOR` shows the token's state",
-        "请检查连接器的凭证;`heliu token 连接器名` 可查看令牌状态"
-    ))
+/// What is missing in a connector, as far as can be seen without a call.
+pub(crate) fn check(manifest: &Manifest, spec: &ConnectorSpec) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for c in manifest.credentials.iter().filter(|c| c.required) {
+        if c.of(spec).is_none() {
+            let (name, en, zh) = (&c.name, &c.title.en, &c.title.zh);
+            problems.push(
+                Problem::error(
+                    "HL-1030",
+                    spec.place(name),
+                    text!("the credential `{name}` ({en}) is missing", "缺少凭证 `{name}`({zh})"),
+                )
+                .hint(text!(
+                    "add it under [credentials], or as {{ env = \"…\" }} or {{ secret = \"…\" }}",
+                    "请在 [credentials] 中填写,或使用 {{ env = \"…\" }}、{{ secret = \"…\" }}"
+                )),
+            );
+        }
+    }
+    let base_url = spec.base_url.clone().or_else(|| manifest.base_url.clone()).unwrap_or_default();
+    if base_url.is_empty() {
+        problems.push(
+            Problem::error("HL-1031", "base_url", text!("`base_url` is missing", "缺少 `base_url`")).hint(
+                text!(
+                    "give the address of the API, such as `https://api.example.com`",
+                    "请填写接口地址,例如 `https://api.example.com`"
+                ),
+            ),
+        );
+    }
+    if manifest.request.auth.as_deref() == Some("by_credentials") {
+        let get = |n: &str| manifest.credentials.iter().find(|c| c.name == n).and_then(|c| c.of(spec));
+        problems.extend(super::encode::check_auth(spec, &get));
+    }
+    problems
 }

@@ -1,7 +1,8 @@
-//! A call on the wire: templates rendered, fields encoded and signed. The text that is signed is the text that is sent.
+//! From a call to what travels: encoding, templates, signature, authentication.
 
+use base64::Engine as _;
 use bytes::Bytes;
-use heliu_model::{Failure, Secret, Ts, text};
+use heliu_model::{ConnectorSpec, Failure, Problem, Secret, Ts, text};
 use heliu_transform::Value;
 use minijinja::context;
 
@@ -103,6 +104,40 @@ impl Account {
         Ok(Wire { method, url, headers, body })
     }
 
+    /// What stands behind the base address in a link that a reply gave. Only path and parameters of it count: no
+    /// reply leads the credentials to another address. A key among the parameters is left out: it is added anew.
+    pub(super) fn below_base(&self, link: &str) -> Result<String, Failure> {
+        let bad = |why: String| {
+            let link = link.to_owned();
+            Failure::config(
+                "HL-3014",
+                text!(
+                    "the link to the next page `{link}` cannot be followed: {why}",
+                    "无法访问下一页链接 `{link}`:{why}"
+                ),
+            )
+        };
+        let base = reqwest::Url::parse(&format!("{}/", self.base_url)).map_err(|e| bad(e.to_string()))?;
+        let mut url = base.join(link).map_err(|e| bad(e.to_string()))?;
+        let key = self.credential("key_in").is_some_and(|p| p.expose().eq_ignore_ascii_case("query"));
+        if let Some(name) = self.credential("key_name").filter(|_| key) {
+            let kept: Vec<(String, String)> = url
+                .query_pairs()
+                .filter(|(k, _)| k.as_ref() != name.expose())
+                .map(|(k, v)| (k.into_owned(), v.into_owned()))
+                .collect();
+            url.query_pairs_mut().clear().extend_pairs(kept);
+        }
+        let path = url.path().strip_prefix(base.path().trim_end_matches('/')).ok_or_else(|| {
+            let base = &self.base_url;
+            bad(format!("it is not below `{base}`"))
+        })?;
+        Ok(match url.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        })
+    }
+
     pub(super) fn form_body(
         &self,
         mut fields: Vec<(String, String)>,
@@ -120,52 +155,89 @@ impl Account {
     }
 
     fn authenticate(&self, headers: &mut Vec<(String, String)>, url: &mut String) -> Result<(), Failure> {
-        use base64::Engine as _;
-        let get = |n: &str| self.credential(n).map(|s| s.expose().to_owned()).unwrap_or_default();
-        let scheme = match get("auth").to_ascii_lowercase().as_str() {
-            "" if !get("token").is_empty() => "bearer".to_owned(),
-            "" if !get("key").is_empty() => "api_key".to_owned(),
-            "" if !get("username").is_empty() => "basic".to_owned(),
-            other => other.to_owned(),
-        };
-        match scheme.as_str() {
-            "" | "none" => {}
-            "bearer" => headers.push(("authorization".into(), format!("Bearer {}", get("token")))),
+        let get = |n: &str| self.credential(n).map(|s| s.expose().to_owned());
+        let text = |n: &str| get(n).unwrap_or_default();
+        match scheme(&get).as_str() {
+            "bearer" => headers.push(("authorization".into(), format!("Bearer {}", text("token")))),
             "basic" => {
-                let pair = format!("{}:{}", get("username"), get("password"));
+                let pair = format!("{}:{}", text("username"), text("password"));
                 let packed = base64::engine::general_purpose::STANDARD.encode(pair);
                 headers.push(("authorization".into(), format!("Basic {packed}")));
             }
             "api_key" => {
-                let name = match get("key_name") {
-                    n if n.is_empty() => "X-API-Key".to_owned(),
-                    n => n,
-                };
-                if get("key_in").eq_ignore_ascii_case("query") {
+                let name = get("key_name").unwrap_or_else(|| "X-API-Key".to_owned());
+                if text("key_in").eq_ignore_ascii_case("query") {
                     url.push(if url.contains('?') { '&' } else { '?' });
                     url.push_str(
                         &form_urlencoded::Serializer::new(String::new())
-                            .append_pair(&name, &get("key"))
+                            .append_pair(&name, &text("key"))
                             .finish(),
                     );
                 } else {
-                    headers.push((name.to_ascii_lowercase(), get("key")));
+                    headers.push((name.to_ascii_lowercase(), text("key")));
                 }
             }
-            other => {
-                let other = other.to_owned();
-                return Err(Failure::config(
-                    "HL-1032",
-                    text!(
-                        "`auth = \"{other}\"` is not known; use none, api_key, basic or bearer",
-                        "未知的 `auth = \"{other}\"`;可用 none、api_key、basic、bearer"
-                    ),
-                )
-                .at(format!("connectors/{}", self.name)));
-            }
+            // Others were refused when the account was made.
+            _ => {}
         }
         Ok(())
     }
+}
+
+/// The way of authentication that the credentials say, or mean.
+fn scheme(get: &dyn Fn(&str) -> Option<String>) -> String {
+    match get("auth").map(|a| a.trim().to_ascii_lowercase().replace('-', "_")) {
+        Some(named) if named == "apikey" => "api_key".into(),
+        Some(named) => named,
+        None if get("token").is_some() => "bearer".into(),
+        None if get("key").is_some() => "api_key".into(),
+        None if get("username").is_some() => "basic".into(),
+        None => "none".into(),
+    }
+}
+
+/// What is wrong with the credentials of a generic account.
+pub(super) fn check_auth(spec: &ConnectorSpec, get: &dyn Fn(&str) -> Option<String>) -> Vec<Problem> {
+    let named = scheme(get);
+    let needs: &[&str] = match named.as_str() {
+        "none" => &[],
+        "bearer" => &["token"],
+        "basic" => &["username"],
+        "api_key" => &["key"],
+        other => {
+            let other = other.to_owned();
+            return vec![Problem::error(
+                "HL-1032",
+                spec.place("auth"),
+                text!(
+                    "`auth = \"{other}\"` is not known; use none, api_key, basic or bearer",
+                    "未知的 `auth = \"{other}\"`;可用 none、api_key、basic、bearer"
+                ),
+            )];
+        }
+    };
+    let missing = needs.iter().filter(|n| get(n).is_none()).map(|n| {
+        let n = (*n).to_owned();
+        Problem::error(
+            "HL-1030",
+            spec.place(&n),
+            text!("`auth = \"{named}\"` needs `{n}`", "`auth = \"{named}\"` 需要 `{n}`"),
+        )
+    });
+    let mut out: Vec<Problem> = missing.collect();
+    if let Some(place) =
+        get("key_in").filter(|p| !matches!(p.to_ascii_lowercase().as_str(), "header" | "query"))
+    {
+        out.push(Problem::error(
+            "HL-1032",
+            spec.place("key_in"),
+            text!(
+                "`key_in = \"{place}\"` is not known; use header or query",
+                "未知的 `key_in = \"{place}\"`;可用 header、query"
+            ),
+        ));
+    }
+    out
 }
 
 fn nonce(now: Ts, jitter: f64) -> String {

@@ -10,6 +10,7 @@ mod source;
 mod target;
 mod token;
 
+pub(crate) use account::check;
 pub use account::{Account, Ports};
 pub use client::{Client, Timeouts};
 pub use source::HttpSource;

@@ -15,6 +15,7 @@ use heliu_transform::{Context, Map, Metadata, Number, Path, Value, records};
 use super::account::{Account, Ask, Params};
 use super::client::Reply;
 use super::outcome::{Reading, cut};
+use crate::manifest::ReplyForm;
 
 /// A source on an HTTP platform.
 pub struct HttpSource {
@@ -27,7 +28,9 @@ pub struct HttpSource {
     fields: PageFields,
     anchor_param: Option<String>,
     anchor_page: Option<i64>,
-    cursor_param: Option<String>,
+    signs: Signs,
+    /// Pages are asked for with parameters.
+    paged: bool,
     start: i64,
 }
 
@@ -37,11 +40,51 @@ struct PageFields {
     page: Option<String>,
     size: Option<String>,
     offset: Option<String>,
+    cursor: Option<String>,
 }
 
-fn paths(list: &[String]) -> Vec<Path> {
-    list.iter().map(|p| Path::with_slashes(p)).collect()
+/// Where a reply says how it goes on.
+#[derive(Debug, Default)]
+struct Signs {
+    total: Vec<Path>,
+    pages: Vec<Path>,
+    size: Vec<Path>,
+    has_next: Vec<Path>,
+    next: Vec<Path>,
 }
+
+impl Signs {
+    fn new(form: &ReplyForm, meta: &Metadata) -> Self {
+        // What the document says comes first.
+        let own = |keys: &[&str], places: &[String]| -> Vec<Path> {
+            keys.iter()
+                .filter_map(|k| said(meta, k))
+                .chain(places.iter().cloned())
+                .map(|p| Path::with_slashes(&p))
+                .collect()
+        };
+        let next = meta.reply_key("pagekey").or_else(|| meta.reply_key("cursorkey")).map(str::to_owned);
+        let mut signs = Signs {
+            total: own(&["totalField"], &form.total),
+            pages: own(&[], &form.pages),
+            size: own(&[], &form.size),
+            has_next: own(&["hasNextField"], &form.has_next),
+            next: own(&["cursorPath"], &form.next),
+        };
+        if let Some(key) = next.filter(|k| !k.trim().is_empty()) {
+            signs.next.insert(0, Path::with_slashes(&key));
+        }
+        signs
+    }
+}
+
+/// A setting of `pagination`.
+fn said(meta: &Metadata, key: &str) -> Option<String> {
+    meta.raw.get_path(&format!("pagination.{key}")).map(|v| v.in_text()).filter(|s| !s.trim().is_empty())
+}
+
+/// Marks a cursor that is the address of the next page.
+const LINK: &str = "link:";
 
 /// True when an item's value uses a page variable.
 fn uses(item: &Item, names: &[&str]) -> bool {
@@ -64,17 +107,17 @@ impl HttpSource {
                 .find(|i| uses(i, vars) || names.contains(&i.field))
                 .map(|i| i.field.clone())
         };
+        let named = |keys: &[&str]| keys.iter().find_map(|k| said(meta, k));
         let mut fields = PageFields {
-            page: pick(&paging.page, &["PAGINATION_START_PAGE", "PAGE_NO", "$pageNumber"]),
-            size: pick(&paging.size, &["PAGINATION_PAGE_SIZE", "PAGE_SIZE"]),
-            offset: pick(&paging.offset, &["PAGINATION_START_ROW"]),
+            page: named(&["pageField", "pageParam"])
+                .or_else(|| pick(&paging.page, &["PAGINATION_START_PAGE", "PAGE_NO", "$pageNumber"])),
+            size: named(&["pageSizeField", "sizeField", "sizeParam"])
+                .or_else(|| pick(&paging.size, &["PAGINATION_PAGE_SIZE", "PAGE_SIZE"])),
+            offset: named(&["offsetField", "offsetParam"])
+                .or_else(|| pick(&paging.offset, &["PAGINATION_START_ROW"])),
+            cursor: named(&["cursorField", "cursorParam"])
+                .or_else(|| pick(&paging.cursor, &["LAST_ID", "$cursor"])),
         };
-        let cursor_param = meta
-            .raw
-            .get_path("pagination.cursorField")
-            .or_else(|| meta.raw.get_path("pagination.cursorParam"))
-            .map(|v| v.in_text())
-            .filter(|s| !s.is_empty());
         let has_fields = fields.page.is_some() || fields.offset.is_some();
         let style = match paging.style.as_str() {
             "page" => {
@@ -84,8 +127,10 @@ impl HttpSource {
                 Paging::Numbered
             }
             "none" => Paging::Single,
-            _ if cursor_param.is_some() => Paging::Cursor,
+            _ if fields.cursor.is_some() => Paging::Cursor,
             _ if has_fields && (meta.paged || uses_any_page_variable(meta)) => Paging::Numbered,
+            // Nothing is asked for by page: if the reply links to a next one, that is followed.
+            _ if manifest.reply.link_header => Paging::Cursor,
             _ => Paging::Single,
         };
         let anchor = api.and_then(|a| a.anchor.as_ref());
@@ -110,7 +155,12 @@ impl HttpSource {
             fields,
             anchor_param: anchor.map(|a| a.param.clone()),
             anchor_page: anchor.and_then(|a| a.page),
-            cursor_param,
+            signs: Signs::new(&manifest.reply, meta),
+            paged: match style {
+                Paging::Numbered | Paging::Anchored => true,
+                Paging::Cursor => meta.paged || uses_any_page_variable(meta),
+                Paging::Single => false,
+            },
             start: meta.start_page.unwrap_or(paging.start),
             account,
         })
@@ -127,6 +177,12 @@ impl HttpSource {
             PageAt::Cursor(c) if !c.is_empty() => Some(c.as_str()),
             _ => None,
         };
+        if let Some(link) = cursor.and_then(|c| c.strip_prefix(LINK)) {
+            // The link holds all parameters of its page.
+            let path = link.to_owned();
+            let params = Params::Object(Map::new());
+            return Ok(Ask { kind: CallKind::Fetch, method: meta.method.clone(), path, params });
+        }
         let ctx = Context {
             page: number - 1 + self.start,
             page_size: size,
@@ -148,7 +204,7 @@ impl HttpSource {
         for (k, v) in rendered.other {
             params.insert(k, v);
         }
-        if self.shape.paging != Paging::Single {
+        if self.paged {
             put(&mut params, self.fields.size.as_deref(), size);
             put(&mut params, self.fields.page.as_deref(), ctx.page);
             put(&mut params, self.fields.offset.as_deref(), ctx.start_row);
@@ -161,7 +217,7 @@ impl HttpSource {
                 put(&mut params, self.fields.page.as_deref(), page);
             }
         }
-        if let (Some(c), Some(param)) = (cursor, &self.cursor_param) {
+        if let (Some(c), Some(param)) = (cursor, &self.fields.cursor) {
             params.insert(param.clone(), Value::from(c));
         }
         Ok(Ask { kind: CallKind::Fetch, method: meta.method.clone(), path, params: Params::Object(params) })
@@ -169,44 +225,43 @@ impl HttpSource {
 
     fn read(&self, reply: &Reply) -> Result<Page, Failure> {
         let form = &self.account.manifest.reply;
-        let body = &reply.body;
+        let meta = self.request.metadata();
         let outline = reply.outline().map_err(|e| cut(&e.text().en))?;
-        let wrong = |place: String| {
+        let found = records::find_records(outline, self.reading.list.as_ref(), &self.reading.lists, meta);
+        let found = found.map_err(|e| {
+            let place = match e {
+                records::CutError::NoList(place) | records::CutError::NotJson(place) => place,
+            };
             Failure::config(
                 "HL-3012",
                 text!("`{place}` of the reply holds no records", "响应的 `{place}` 处不是数据"),
             )
-        };
-        let mut page = Page { body: body.clone(), ..Page::default() };
-        let mut elements = None;
-        for place in self.reading.list.iter().chain(&self.reading.lists) {
-            elements = outline.list(place).map_err(wrong)?;
-            if elements.is_some() {
-                break;
-            }
+            .hint(text!(
+                "name the list's place in otherResponse as `DataKey`",
+                "请在 otherResponse 中用 `DataKey` 指明列表位置"
+            ))
+        })?;
+        let mut page = Page { body: reply.body.clone(), ..Page::default() };
+        let listed = found.as_ref().is_none_or(|f| f.listed);
+        match found {
+            Some(f) => page.elements = f.elements,
+            None => page.warnings.push(text!(
+                "the reply holds no list of records; if it has one, name its place in otherResponse as `DataKey`",
+                "响应中没有数据列表;如果有,请在 otherResponse 中用 `DataKey` 指明位置"
+            )),
         }
-        if elements.is_none() {
-            elements = records::find_list(outline);
+        if !listed {
+            // The reply is one record: a total in it is a sum of money rather than a number of records.
+            return Ok(page);
         }
-        page.elements = match elements {
-            Some(list) => list,
-            None => {
-                page.warnings.push(text!("the reply holds no list of records", "响应中没有数据列表"));
-                Vec::new()
-            }
+        let number = |places: &[Path]| {
+            places.iter().filter_map(|p| outline.text(p)).find_map(|s| s.trim().parse::<u64>().ok())
         };
-        let number = |places: &[String]| {
-            paths(places).iter().filter_map(|p| outline.text(p)).find_map(|s| s.trim().parse::<u64>().ok())
-        };
-        page.total = form
-            .total_header
-            .as_deref()
-            .and_then(|h| reply.header(h))
-            .and_then(|v| v.trim().parse().ok())
-            .or_else(|| number(&form.total));
-        page.pages = number(&form.pages);
-        page.size = number(&form.size);
-        page.has_next = paths(&form.has_next).iter().filter_map(|p| outline.text(p)).find_map(|s| {
+        let header = form.total_header.as_deref().and_then(|h| reply.header(h));
+        page.total = header.and_then(|v| v.trim().parse().ok()).or_else(|| number(&self.signs.total));
+        page.pages = number(&self.signs.pages);
+        page.size = number(&self.signs.size);
+        page.has_next = self.signs.has_next.iter().filter_map(|p| outline.text(p)).find_map(|s| {
             match s.trim().to_ascii_lowercase().as_str() {
                 "true" | "1" | "yes" => Some(true),
                 "false" | "0" | "no" => Some(false),
@@ -214,18 +269,43 @@ impl HttpSource {
             }
         });
         if form.link_header
-            && page.has_next.is_none()
             && let Some(link) = reply.header("link")
         {
-            page.has_next = Some(link.contains("rel=\"next\"") || link.contains("rel=next"));
+            let next = next_link(link);
+            page.has_next = page.has_next.or(Some(next.is_some()));
+            if self.fields.cursor.is_none() && self.shape.paging == Paging::Cursor {
+                page.next = match next {
+                    Some(url) => Some(format!("{LINK}{}", self.account.below_base(&url)?)),
+                    None => None,
+                };
+            }
         }
-        let meta = self.request.metadata();
-        let own = meta.reply_key("pagekey").or_else(|| meta.reply_key("cursorkey"));
-        page.next = own
-            .and_then(|p| outline.text(&Path::with_slashes(p)))
-            .or_else(|| paths(&form.next).iter().find_map(|p| outline.text(p)));
+        if self.fields.cursor.is_some() {
+            page.next = self.signs.next.iter().find_map(|p| outline.text(p));
+        }
         Ok(page)
     }
+}
+
+/// The target of `rel="next"` in a Link header (RFC 8288).
+fn next_link(header: &str) -> Option<String> {
+    let mut rest = header;
+    while let Some((_, after)) = rest.split_once('<') {
+        let (url, after) = after.split_once('>')?;
+        // Parameters end where the next link begins.
+        let end = after.find(",<").or_else(|| after.find(", <")).unwrap_or(after.len());
+        let params = after.get(..end).unwrap_or("");
+        let is_next = params.split(';').any(|p| {
+            let Some((name, value)) = p.split_once('=') else { return false };
+            name.trim().eq_ignore_ascii_case("rel")
+                && value.trim().trim_matches('"').split_whitespace().any(|r| r.eq_ignore_ascii_case("next"))
+        });
+        if is_next {
+            return Some(url.trim().to_owned());
+        }
+        rest = after.get(end..).unwrap_or("");
+    }
+    None
 }
 
 fn uses_any_page_variable(meta: &Metadata) -> bool {
@@ -276,5 +356,25 @@ impl Source for HttpSource {
 
     fn prepare(&self, request: &PageRequest) -> Result<Prepared, Failure> {
         self.account.preview(&self.ask(request)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_link;
+
+    #[test]
+    fn links_of_rfc_8288() {
+        let find = |h: &str| next_link(h);
+        assert_eq!(
+            find(
+                r#"<http://h/a?_page=1>; rel="first", <http://h/a?_page=2&x=1,2>; rel="next", <http://h/a?_page=9>; rel="last""#
+            ),
+            Some("http://h/a?_page=2&x=1,2".into())
+        );
+        assert_eq!(find("</a?after=7>; rel=next"), Some("/a?after=7".into()));
+        assert_eq!(find(r#"<u>; title="x"; REL="prev next""#), Some("u".into()));
+        assert_eq!(find(r#"<http://h/a>; rel="last""#), None);
+        assert_eq!(find("nonsense"), None);
     }
 }

@@ -1,4 +1,5 @@
-//! Tokens of an account: kept, renewed once for all waiters, recovered after a crash (interface §3.3).
+//! Tokens of an account: adopted from the connector file, renewed once for all waiters, in one process and across
+//! processes (interface §3.3).
 
 use heliu_model::call::Exchange;
 use heliu_model::ports::{RefreshStart, TokenEvent, TokenPair, TokenRow};
@@ -15,6 +16,8 @@ use crate::manifest::TokenCall;
 const STALE_MS: u64 = 60_000;
 /// How long to wait (ms) for another process's refresh.
 const WAIT_MS: u64 = 30_000;
+/// Why a token is renewed: a person wants it.
+const ASKED: &str = "asked";
 
 impl Account {
     /// The stored pair, adopted from the connector file where that was edited, renewed ahead of its end.
@@ -71,6 +74,14 @@ impl Account {
         let mut waited = 0;
         loop {
             let now = self.ports.clock.now();
+            // What the platform has refused once it is not asked again, unless a person wants it.
+            let refused = self.ports.tokens.load(&self.key).await?.is_some_and(|row| {
+                row.needs_authorisation && row.generation <= failed.generation && why != ASKED
+            });
+            if refused {
+                let before = text!("the platform has refused to renew it before", "平台此前已拒绝刷新");
+                return Err(authorise(&self.name, &Failure::config("HL-4007", before)));
+            }
             let start = self
                 .ports
                 .tokens
@@ -172,7 +183,7 @@ impl Account {
         old: &TokenRow,
         calls: &mut Vec<Call>,
     ) -> Result<TokenPair, Failure> {
-        self.wait_for_budget().await?;
+        let pass = self.wait_for_budget().await?;
         let Some(form) = &self.manifest.token else {
             return Err(Failure::internal("HL-4005", text!("no token rule", "没有令牌规则")));
         };
@@ -190,6 +201,7 @@ impl Account {
         let reading = Reading::new(&self.manifest.reply, None, None, false);
         let mut captured = Vec::new();
         let result = self.exchange(CallKind::Token, &wire, &mask, &reading, &mut captured).await;
+        pass.over().await?;
         let pick =
             |body: &[u8], p: &str| records::pick_text(body, &Path::with_slashes(p)).filter(|s| !s.is_empty());
         let result = result.and_then(|(reply, _)| {
@@ -246,11 +258,20 @@ impl Account {
             return Exchange { calls, result: Ok(None) };
         }
         let result = match self.current().await {
-            Ok(row) => self.renew(&row, &mut calls, "asked").await.map(Some),
+            Ok(row) => self.renew(&row, &mut calls, ASKED).await.map(Some),
             Err(f) => Err(f),
         };
         Exchange { calls, result }
     }
+}
+
+/// A token that a fresh one could not replace.
+pub(super) fn refused(mut f: Failure) -> Failure {
+    f.class = Class::Config;
+    f.hint(text!(
+        "check the credentials of the connector; `heliu token CONNECTOR` shows the token's state",
+        "请检查连接器的凭证;`heliu token 连接器名` 可查看令牌状态"
+    ))
 }
 
 fn authorise(name: &str, f: &Failure) -> Failure {
@@ -262,7 +283,7 @@ fn authorise(name: &str, f: &Failure) -> Failure {
     )
     .vendor(f.vendor_code.clone())
     .hint(text!(
-        "authorise the application again on the platform, and put the new pair into connectors/{name}.toml",
-        "请在平台上重新授权,并把新的令牌填入 connectors/{name}.toml"
+        "authorise the application again on the platform, and put the new pair into connectors/{name}.toml; `heliu token {name} --refresh` asks once more",
+        "请在平台上重新授权,并把新的令牌填入 connectors/{name}.toml;`heliu token {name} --refresh` 会再试一次"
     ))
 }

@@ -29,6 +29,9 @@ pub struct Title {
 pub struct CredentialForm {
     /// Name in the connector file.
     pub name: String,
+    /// Other names that connectors may use.
+    #[serde(default)]
+    pub aliases: Vec<String>,
     /// What it is.
     #[serde(default)]
     pub title: Title,
@@ -38,6 +41,13 @@ pub struct CredentialForm {
     /// Is masked wherever it appears.
     #[serde(default)]
     pub secret: bool,
+}
+
+impl CredentialForm {
+    /// The value that a connector gives, under this name or another one.
+    pub fn of(&self, spec: &heliu_model::ConnectorSpec) -> Option<String> {
+        spec.setting(&self.name).or_else(|| self.aliases.iter().find_map(|a| spec.setting(a)))
+    }
 }
 
 /// How calls are encoded and signed.
@@ -190,6 +200,9 @@ pub struct PagingForm {
     /// Names of the offset field.
     #[serde(default, deserialize_with = "one_or_many")]
     pub offset: Vec<String>,
+    /// Names of the cursor field.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub cursor: Vec<String>,
     /// Number of the first page.
     #[serde(default = "one")]
     pub start: i64,

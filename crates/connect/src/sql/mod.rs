@@ -3,6 +3,7 @@
 //! Values are always bound; `main_sql` is trusted configuration.
 
 mod mysql;
+mod mysql_connection;
 mod mysql_errors;
 mod select;
 mod sqlite;
@@ -11,7 +12,7 @@ mod statement;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
-use heliu_model::ports::{Source, Target};
+use heliu_model::ports::{Clock, Source, Target};
 use heliu_model::{ConnectorSpec, Failure, Problem, Text, text};
 use heliu_transform::{Context, Metadata, Value, mapping::Request};
 
@@ -132,6 +133,23 @@ pub(crate) fn rows_of(meta: &Metadata, batch: usize, columns: usize) -> usize {
     limit.clamp(1, MAX_LIMIT).min(batch.max(1)).min(MAX_PLACEHOLDERS / columns.max(1)).max(1)
 }
 
+/// Settings that a connector of a database may have.
+pub(crate) fn settings(platform: &str) -> &'static [&'static str] {
+    if platform == "mysql" { mysql_connection::SETTINGS } else { &["path"] }
+}
+
+/// What is wrong with a connector, as far as can be seen without connecting.
+pub(crate) fn check_connector(platform: &str, spec: &ConnectorSpec) -> Vec<Problem> {
+    if platform == "mysql" {
+        return mysql_connection::check(spec);
+    }
+    let found = sqlite::path(spec).err();
+    found
+        .map(|f| Problem { hint: f.hint, ..Problem::error(&f.code, "path", f.message) })
+        .into_iter()
+        .collect()
+}
+
 /// Findings that need no connection.
 pub(crate) fn check(_platform: &str, meta: &Metadata, source: bool) -> Vec<Problem> {
     if source {
@@ -168,7 +186,7 @@ pub(crate) async fn build_source(
         return Err(errors);
     }
     let db = if platform == "mysql" {
-        select::Db::Mysql(mysql::pool(spec).map_err(one)?, mysql::place(spec))
+        select::Db::Mysql(mysql_connection::pool(spec).map_err(one)?, mysql_connection::place(spec))
     } else {
         select::Db::Sqlite(sqlite::path(spec).map_err(one)?)
     };
@@ -176,23 +194,22 @@ pub(crate) async fn build_source(
 }
 
 /// A target on a SQL platform.
-pub(crate) async fn build_target(
+pub(crate) fn build_target(
     platform: &str,
     spec: &ConnectorSpec,
     meta: &Metadata,
-    _tz: Tz,
     batch: usize,
-    ports: &Ports,
+    clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn Target>, Vec<Problem>> {
     let job = job(meta)?;
     if platform == "mysql" {
-        Ok(Arc::new(MysqlTarget::new(spec, meta, job, batch, ports.clock.clone()).map_err(one)?))
+        Ok(Arc::new(MysqlTarget::new(spec, meta, job, batch, clock).map_err(one)?))
     } else {
-        Ok(Arc::new(SqliteTarget::new(spec, meta, job, batch, ports.clock.clone()).map_err(one)?))
+        Ok(Arc::new(SqliteTarget::new(spec, meta, job, batch, clock).map_err(one)?))
     }
 }
 
 /// Connects and says what was found.
 pub(crate) async fn test_connection(platform: &str, spec: &ConnectorSpec) -> Result<Text, Failure> {
-    if platform == "mysql" { mysql::test(spec).await } else { sqlite::test(spec).await }
+    if platform == "mysql" { mysql_connection::test(spec).await } else { sqlite::test(spec).await }
 }

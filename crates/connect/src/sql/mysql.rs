@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use heliu_model::call::Exchange;
@@ -13,8 +12,9 @@ use heliu_model::ports::{
 use heliu_model::{Call, CallKind, ConnectorSpec, Failure, Problem, Text, text};
 use heliu_transform::{Map, Metadata, Value};
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Opts, OptsBuilder, Params, Pool, PoolConstraints, PoolOpts, SslOpts, Value as Sql};
+use mysql_async::{Conn, Params, Pool, Value as Sql};
 
+use super::mysql_connection::{connect, place, pool};
 use super::mysql_errors::{breaks_session, failure};
 use super::statement::{Batch, Named, Verb};
 use super::{Job, params_of, rows_of};
@@ -24,109 +24,6 @@ const LOCK_WAIT: u32 = 5;
 /// Rows of the prepared statements, largest first. Few sizes, so that few are prepared; small ones, because both
 /// sides keep a description of every placeholder: nothing is gained beyond 100 rows.
 const PREPARED_ROWS: [usize; 7] = [100, 32, 16, 8, 4, 2, 1];
-
-/// Where the database is, for people.
-pub(super) fn place(spec: &ConnectorSpec) -> String {
-    match options(spec) {
-        Ok(o) => format!("mysql://{}:{}/{}", o.ip_or_hostname(), o.tcp_port(), o.db_name().unwrap_or("")),
-        Err(_) => format!("connectors/{}", spec.name),
-    }
-}
-
-fn options(spec: &ConnectorSpec) -> Result<Opts, Failure> {
-    let bad = |why: String| {
-        Failure::config("HL-5021", text!("the database connector is wrong: {why}", "数据库连接器配置有误:{why}"))
-            .at(format!("connectors/{}", spec.name))
-            .hint(text!(
-                "give `dsn = \"mysql://user:password@host:3306/database\"`, or host, port, database, username, password",
-                "请填写 `dsn = \"mysql://用户:密码@主机:3306/数据库\"`,或分别填写 host、port、database、username、password"
-            ))
-    };
-    let mut builder = match spec.setting("dsn") {
-        // The words of a parse error may hold the password.
-        Some(dsn) => {
-            OptsBuilder::from_opts(Opts::from_url(&dsn).map_err(|_| bad("`dsn` cannot be read".into()))?)
-        }
-        None => {
-            let host = spec.setting("host").ok_or_else(|| bad("neither `dsn` nor `host` is given".into()))?;
-            let port = match spec.setting("port") {
-                None => 3306,
-                Some(p) => p.trim().parse::<u16>().map_err(|_| bad(format!("`{p}` is no port")))?,
-            };
-            OptsBuilder::default()
-                .ip_or_hostname(host)
-                .tcp_port(port)
-                .user(spec.setting("username").or_else(|| spec.setting("user")))
-                .pass(spec.setting("password"))
-                .db_name(spec.setting("database"))
-        }
-    };
-    let most = spec.setting("pool_size").and_then(|p| p.trim().parse::<usize>().ok()).unwrap_or(8).max(3);
-    let pool = PoolConstraints::new(0, most).unwrap_or_default();
-    let zone = spec.timezone.unwrap_or(chrono_tz::Asia::Shanghai);
-    let mut setup = vec!["SET NAMES utf8mb4".to_owned()];
-    if let Some(offset) = fixed_offset(zone) {
-        setup.push(format!("SET time_zone = '{offset}'"));
-    }
-    if spec.setting("use_ssl").is_some_and(|v| matches!(v.as_str(), "true" | "1")) {
-        let mut ssl = SslOpts::default();
-        if let Some(ca) = spec.setting("ssl_ca") {
-            ssl = ssl.with_root_certs(vec![std::path::PathBuf::from(ca).into()]);
-        }
-        builder = builder.ssl_opts(Some(ssl));
-    }
-    Ok(builder
-        .pool_opts(PoolOpts::default().with_constraints(pool).with_reset_connection(false))
-        .stmt_cache_size(64)
-        .tcp_nodelay(true)
-        .setup(setup)
-        // The socket of the server named by host and port only; never a local one found by itself.
-        .prefer_socket(false)
-        .into())
-}
-
-/// `+08:00` for zones without clock changes; others keep the server's.
-fn fixed_offset(zone: chrono_tz::Tz) -> Option<String> {
-    use chrono::{Offset, TimeZone};
-    let at =
-        |m| zone.with_ymd_and_hms(2024, m, 15, 0, 0, 0).single().map(|t| t.offset().fix().local_minus_utc());
-    let (winter, summer) = (at(1)?, at(7)?);
-    (winter == summer).then(|| {
-        let sign = if winter < 0 { '-' } else { '+' };
-        format!("{sign}{:02}:{:02}", winter.abs() / 3600, winter.abs() / 60 % 60)
-    })
-}
-
-/// A pool of connections; none is opened yet.
-pub(super) fn pool(spec: &ConnectorSpec) -> Result<Pool, Failure> {
-    Ok(Pool::new(options(spec)?))
-}
-
-/// A connection, within a time.
-pub(super) async fn connect(pool: &Pool, place: &str) -> Result<Conn, Failure> {
-    match tokio::time::timeout(Duration::from_secs(10), pool.get_conn()).await {
-        Ok(Ok(conn)) => Ok(conn),
-        Ok(Err(e)) => Err(failure(&e, place, false)),
-        Err(_) => Err(Failure::transient(
-            "HL-5020",
-            text!("no database connection within 10 s", "10 秒内未能连接数据库"),
-        )
-        .at(place)),
-    }
-}
-
-/// Connects and says what was found.
-pub(super) async fn test(spec: &ConnectorSpec) -> Result<Text, Failure> {
-    let place = place(spec);
-    let pool = pool(spec)?;
-    let mut conn = connect(&pool, &place).await?;
-    let version: Option<String> =
-        conn.query_first("SELECT version()").await.map_err(|e| failure(&e, &place, false))?;
-    let version = version.unwrap_or_default();
-    drop(conn);
-    let _ = pool.disconnect().await;
-    Ok(text!("connected to {place}, server {version}", "已连接 {place},服务器版本 {version}"))
-}
 
 /// A table's column, as far as binding needs it.
 #[derive(Debug, Clone)]

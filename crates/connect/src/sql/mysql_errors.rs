@@ -7,6 +7,11 @@ use mysql_async::Error;
 pub(super) fn failure(e: &Error, place: &str, sent: bool) -> Failure {
     match e {
         Error::Server(s) => server(s.code, &s.message).at(place),
+        // What a handshake of TLS says is no passing fault.
+        Error::Io(io) if untrusted(&io.to_string()) => tls(io.to_string()).at(place),
+        Error::Driver(d @ mysql_async::DriverError::NoClientSslFlagFromServer) => {
+            tls(d.to_string()).at(place)
+        }
         Error::Io(io) => {
             let why = io.to_string();
             let f = Failure::transient(
@@ -42,6 +47,22 @@ pub(super) fn failure(e: &Error, place: &str, sent: bool) -> Failure {
             .at(place)
         }
     }
+}
+
+fn untrusted(why: &str) -> bool {
+    let why = why.to_ascii_lowercase();
+    ["certificate", "unknownissuer", "notvalidforname"].iter().any(|w| why.contains(w))
+}
+
+fn tls(why: String) -> Failure {
+    Failure::config(
+        "HL-5031",
+        text!("the encrypted connection was refused: {why}", "加密连接被拒绝:{why}"),
+    )
+    .hint(text!(
+        "give `ssl_ca` (the authority's certificate, PEM) and a host name that is in the server's certificate; or `use_ssl = false`",
+        "请填写 `ssl_ca`(颁发机构的 PEM 证书),并使用服务器证书中的主机名;或设 `use_ssl = false`"
+    ))
 }
 
 fn reachable() -> heliu_model::Text {

@@ -16,7 +16,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Value as Sql};
 
 use super::statement::Named;
-use super::{mysql, mysql_errors, params_of, sqlite};
+use super::{mysql, mysql_connection, mysql_errors, params_of, sqlite};
 
 /// The database behind a source.
 pub(super) enum Db {
@@ -154,7 +154,7 @@ impl SelectSource {
     async fn rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Map>, Failure> {
         match &self.db {
             Db::Mysql(pool, place) => {
-                let mut conn = mysql::connect(pool, place).await?;
+                let mut conn = mysql_connection::connect(pool, place).await?;
                 let params = if values.is_empty() {
                     Params::Empty
                 } else {

@@ -13,7 +13,7 @@ use heliu_model::ports::{
 use heliu_model::{Call, CallKind, Class, ConnectorSpec, Failure, Problem, Text, text};
 use heliu_transform::{Metadata, Value};
 use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params_from_iter};
 
 use super::statement::{Batch, Named, Verb};
 use super::{Job, params_of, rows_of};
@@ -58,10 +58,22 @@ fn failure(e: &rusqlite::Error, place: &str) -> Failure {
     f.at(place)
 }
 
-/// Opens the file; it must exist unless nothing was made yet, so that a wrong path is not silently a new database.
+/// Opens the file; it must exist, so that a wrong path is not silently a new and empty database.
 pub(super) fn open(path: &PathBuf) -> Result<Connection, Failure> {
     let place = path.display().to_string();
-    let db = Connection::open(path).map_err(|e| failure(&e, &place))?;
+    if !path.exists() {
+        return Err(Failure::config(
+            "HL-5026",
+            text!("the database file does not exist", "数据库文件不存在"),
+        )
+        .at(place)
+        .hint(text!(
+            "make it with its tables first (`sqlite3 FILE 'CREATE TABLE …'`), or correct `path`; relative ones begin at the project",
+            "请先创建该文件及其表(`sqlite3 文件 'CREATE TABLE …'`),或修正 `path`;相对路径以项目目录为起点"
+        )));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags).map_err(|e| failure(&e, &place))?;
     db.busy_timeout(Duration::from_secs(10)).map_err(|e| failure(&e, &place))?;
     db.pragma_update(None, "journal_mode", "WAL").map_err(|e| failure(&e, &place))?;
     db.pragma_update(None, "synchronous", "NORMAL").map_err(|e| failure(&e, &place))?;

@@ -148,4 +148,13 @@ pub const CODES: &[Code] = &[
         cause: ("the machine refuses threads or memory", "系统无法提供线程或内存"),
         todo: ("end other programs, then try again", "请结束其他程序后重试"),
     },
+    Code {
+        id: "HL-8020",
+        title: ("the command line is wrong", "命令行有误"),
+        cause: ("a command, an option or a value is misspelt or missing", "命令、选项或取值拼写有误或缺失"),
+        todo: (
+            "`heliu --help` lists the commands, `heliu COMMAND --help` their options",
+            "`heliu --help` 列出命令,`heliu 命令 --help` 列出其选项",
+        ),
+    },
 ];

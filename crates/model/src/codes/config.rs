@@ -134,6 +134,15 @@ pub const CODES: &[Code] = &[
         ("choose another place, or mend the rights", "请换一个位置,或修正权限"),
     ),
     code(
+        "HL-1016",
+        ("a connector has two files", "连接器有两个文件"),
+        (
+            "`NAME.toml` and `NAME.json` both stand in connectors/; only the first is read",
+            "connectors/ 中同时有 `名称.toml` 与 `名称.json`,只读取前者",
+        ),
+        ("remove the one that is not wanted", "请删除不需要的那个"),
+    ),
+    code(
         "HL-1030",
         ("a credential is missing", "缺少凭证"),
         ("the platform cannot be called without it", "没有该凭证无法调用平台"),

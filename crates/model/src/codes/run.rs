@@ -137,6 +137,18 @@ pub const CODES: &[Code] = &[
         todo: ("nothing: the window was read until two passes agreed", "无需处理:已读取到两遍一致为止"),
     },
     Code {
+        id: "HL-7029",
+        title: ("the source has more than the metadata asks for", "来源还有元数据没有请求的数据"),
+        cause: (
+            "the reply declares a total or says that more follows, but the request has no page, offset or cursor field",
+            "响应给出了更大的总数或表示还有后续,但请求中没有页码、偏移或游标字段",
+        ),
+        todo: (
+            "add `pagination` and a field with {PAGINATION_START_PAGE} or {{PAGINATION_START_ROW}}, or `pagination.cursorField`",
+            "请添加 `pagination` 以及使用 {PAGINATION_START_PAGE} 或 {{PAGINATION_START_ROW}} 的字段,或 `pagination.cursorField`",
+        ),
+    },
+    Code {
         id: "HL-7030",
         title: ("the target's reply does not mention the record", "目标的响应没有提到该数据"),
         cause: ("a batch reply had fewer results than records", "批量响应的结果少于发送的数据"),

@@ -74,6 +74,27 @@ pub const CODES: &[Code] = &[
         ),
     ),
     code(
+        "HL-3013",
+        ("a reply holds no list of records", "响应中没有数据列表"),
+        (
+            "there was nothing to read, or the list stands at a place that is not known",
+            "没有数据,或列表位于未知的位置",
+        ),
+        (
+            "look at the reply with `heliu calls PLAN --id CALL`; name the place in otherResponse as `DataKey`",
+            "用 `heliu calls 方案 --id 调用` 查看响应;在 otherResponse 中用 `DataKey` 指明位置",
+        ),
+    ),
+    code(
+        "HL-3014",
+        ("the link to the next page cannot be followed", "无法访问下一页链接"),
+        (
+            "the reply links to an address that is not below the connector’s `base_url`",
+            "响应中的链接不在连接器的 `base_url` 之下",
+        ),
+        ("set `base_url` to the address that the links begin with", "请把 `base_url` 设为链接的前缀地址"),
+    ),
+    code(
         "HL-3020",
         ("the platform refuses the call", "平台拒绝了调用"),
         (

@@ -128,6 +128,18 @@ pub const CODES: &[Code] = &[
         ("add ORDER BY a unique column", "请按唯一列添加 ORDER BY"),
     ),
     code(
+        "HL-5031",
+        ("the encrypted connection was refused", "加密连接被拒绝"),
+        (
+            "the server’s certificate is not trusted or names another host, or the server offers no TLS",
+            "服务器证书不受信任或主机名不符,或服务器不支持 TLS",
+        ),
+        (
+            "give `ssl_ca` (PEM, relative to the project) and the host name of the certificate; or `use_ssl = false`",
+            "请填写 `ssl_ca`(PEM,相对于项目目录)并使用证书中的主机名;或设 `use_ssl = false`",
+        ),
+    ),
+    code(
         "HL-5090",
         ("a database task ended abnormally", "数据库任务异常结束"),
         ("a defect, or the program was stopped", "程序缺陷,或程序被停止"),

@@ -71,6 +71,7 @@ const KNOWN: &[&str] = &[
     "id",
     "name",
     "schedule",
+    "task",
     "targetSchedule",
     "start",
     "lookback",
@@ -151,6 +152,11 @@ impl PlanFile {
                     )));
                 }
             }
+        }
+        // The published form: `task` beside `schedule`, with the name of the task and its retries.
+        if let Some(task) = f.object("task") {
+            let mut t = Fields::new(task, "task", f.problems);
+            out.retries = t.number("retries", 0, 100).map_or(out.retries, |n| n as u32);
         }
         out.start = f.text("start").filter(|s| !s.trim().is_empty());
         if let Some(start) = &out.start

@@ -14,4 +14,4 @@ pub use source::{Page, PageRequest, Prepared, Source, SourceShape};
 pub use target::{
     Fence, Found, Render, Replay, RowBody, RowResult, Target, TargetSession, TargetShape, WriteRow,
 };
-pub use tokens::{Budget, RefreshStart, TokenEvent, TokenPair, TokenRow, Tokens};
+pub use tokens::{Budget, RefreshStart, Slot, TokenEvent, TokenPair, TokenRow, Tokens};

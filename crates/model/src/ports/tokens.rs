@@ -103,12 +103,29 @@ pub trait Tokens: Send + Sync {
     async fn history(&self, credential: &str, limit: usize) -> Result<Vec<TokenEvent>, Failure>;
 }
 
-/// Request budgets per credential.
+/// Answer to the wish to send a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// Send now, and [`Budget::release`] this slot once the request is over.
+    Go(i64),
+    /// Not yet: ask again at this instant.
+    Wait(Ts),
+}
+
+/// Request budgets per credential, shared by all processes.
+///
+/// Between leaving here and arriving there lies an unknown delay: a request counts as sent from the moment its slot
+/// was given until it was answered, so that whoever counts arrivals never counts more than the limit.
 #[async_trait]
 pub trait Budget: Send + Sync {
-    /// Reserves a slot and returns its instant: the caller waits until then. Shared by all processes.
-    async fn reserve(&self, credential: &str, limits: &Limits, now: Ts) -> Result<Ts, Failure>;
+    /// Gives a slot, if one more request keeps the limits. `owner` is the process that asks: slots of dead ones are
+    /// released.
+    async fn reserve(&self, credential: &str, limits: &Limits, owner: &str, now: Ts)
+    -> Result<Slot, Failure>;
 
-    /// The outside system said «slow down»: no reservation before `until`.
+    /// The slot's request has been answered, has failed, or was never sent.
+    async fn release(&self, slot: i64, now: Ts) -> Result<(), Failure>;
+
+    /// The outside system said «slow down»: no slot before `until`.
     async fn hold(&self, credential: &str, until: Ts) -> Result<(), Failure>;
 }

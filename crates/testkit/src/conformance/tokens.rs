@@ -128,24 +128,43 @@ pub async fn history_is_newest_first(s: Arc<dyn Store>) {
     assert_eq!(s.history(WHO, 1).await.expect("history").len(), 1);
 }
 
-/// Slots in any second and minute; a hold moves everybody on.
+/// Slots in any second and minute, counted from the answer; a hold moves everybody on.
 pub async fn budgets_are_kept_per_credential(s: Arc<dyn Store>) {
     let limits = Limits { requests_per_second: Some(2), requests_per_minute: None, concurrency: None };
-    let mut slots = Vec::new();
-    for _ in 0..5 {
-        slots.push(s.reserve(WHO, &limits, START).await.expect("reserve"));
+    let ask = async |who: &str, at: Ts| s.reserve(who, &limits, "here:1:1", at).await.expect("reserve");
+    let go = |slot: Slot| match slot {
+        Slot::Go(id) => id,
+        Slot::Wait(until) => panic!("to wait until {until}"),
+    };
+    let wait = |slot: Slot| match slot {
+        Slot::Wait(until) => until,
+        Slot::Go(_) => panic!("a slot beyond the limit"),
+    };
+    let (first, second) = (go(ask(WHO, START).await), go(ask(WHO, START).await));
+    // Both are under way: they may arrive at any moment until they are answered.
+    for later in [0, 1_500, 60_000] {
+        assert!(wait(ask(WHO, START.plus_ms(later)).await).0 - START.0 - later >= 1_000);
     }
-    assert_eq!(slots[..2], [START, START]);
-    for n in 2..5 {
-        assert!(slots[n].0 - slots[n - 2].0 >= 1_000, "{slots:?}");
+    s.release(first, START.plus_ms(500)).await.expect("release");
+    assert!(wait(ask(WHO, START.plus_ms(501)).await).0 >= START.0 + 1_500);
+    let third = go(ask(WHO, START.plus_ms(1_600)).await);
+    wait(ask(WHO, START.plus_ms(1_600)).await);
+    for slot in [second, third] {
+        s.release(slot, START.plus_ms(1_700)).await.expect("release");
+        // Twice is once, and not later.
+        s.release(slot, START.plus_ms(9_000)).await.expect("release");
     }
-    assert_eq!(s.reserve("connector/other", &limits, START).await, Ok(START));
+    let at = wait(ask(WHO, START.plus_ms(1_800)).await);
+    assert!((START.0 + 2_700..START.0 + 3_000).contains(&at.0), "{at}");
+    go(ask(WHO, at).await);
+    // Others are not concerned.
+    go(ask("connector/other", START).await);
     let until = START.plus_ms(30_000);
     s.hold("connector/other", until).await.expect("hold");
     s.hold("connector/other", START.plus_ms(5)).await.expect("hold");
-    assert!(s.reserve("connector/other", &limits, START).await.expect("reserve") >= until);
-    assert!(s.reserve(WHO, &limits, START).await.expect("reserve") < until);
-    // What lies long back no longer counts.
+    assert!(wait(ask("connector/other", START).await) >= until);
+    // What lies long back no longer counts, and a slot that was never released is none for ever.
     let much_later = START.plus_ms(3_600_000);
-    assert_eq!(s.reserve(WHO, &limits, much_later).await, Ok(much_later));
+    ask(WHO, much_later).await;
+    go(ask(WHO, much_later.plus_ms(2_000)).await);
 }

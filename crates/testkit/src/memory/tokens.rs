@@ -1,11 +1,19 @@
 //! Tokens and budgets.
 
 use async_trait::async_trait;
-use heliu_model::budget::{Limits, MEMORY_MS, next_slot};
+use heliu_model::budget::{LOST_MS, Limits, MEMORY_MS, next_slot};
 use heliu_model::ports::*;
 use heliu_model::{Failure, Ts};
 
 use super::{MemoryLedger, State};
+
+/// A slot of a budget: under way since `at` while it has an owner, released at `at` without one.
+#[derive(Clone)]
+pub(super) struct Taken {
+    id: i64,
+    at: i64,
+    owner: Option<String>,
+}
 
 #[derive(Clone)]
 pub(super) struct Row {
@@ -129,14 +137,38 @@ impl Tokens for MemoryLedger {
 
 #[async_trait]
 impl Budget for MemoryLedger {
-    async fn reserve(&self, credential: &str, limits: &Limits, now: Ts) -> Result<Ts, Failure> {
+    async fn reserve(
+        &self,
+        credential: &str,
+        limits: &Limits,
+        owner: &str,
+        now: Ts,
+    ) -> Result<Slot, Failure> {
         let mut state = self.lock();
+        let state = &mut *state;
         let held = state.holds.get(credential).map_or(0, |t| t.0);
         let slots = state.slots.entry(credential.to_owned()).or_default();
-        slots.retain(|t| *t >= now.0 - MEMORY_MS);
-        let at = next_slot(slots, limits, now.0.max(held));
-        slots.push(at);
-        Ok(Ts(at))
+        slots.retain(|s| s.owner.is_some() || s.at >= now.0 - MEMORY_MS);
+        for s in slots.iter_mut().filter(|s| s.owner.is_some() && now.0 - s.at > LOST_MS) {
+            (s.at, s.owner) = (now.0, None);
+        }
+        let sent: Vec<i64> = slots.iter().map(|s| if s.owner.is_some() { now.0 } else { s.at }).collect();
+        let at = next_slot(&sent, limits, now.0.max(held));
+        if at > now.0 {
+            return Ok(Slot::Wait(Ts(at)));
+        }
+        state.last_slot += 1;
+        slots.push(Taken { id: state.last_slot, at, owner: Some(owner.to_owned()) });
+        Ok(Slot::Go(state.last_slot))
+    }
+
+    async fn release(&self, slot: i64, now: Ts) -> Result<(), Failure> {
+        let mut state = self.lock();
+        let taken = state.slots.values_mut().flatten().find(|s| s.id == slot && s.owner.is_some());
+        if let Some(s) = taken {
+            (s.at, s.owner) = (now.0, None);
+        }
+        Ok(())
     }
 
     async fn hold(&self, credential: &str, until: Ts) -> Result<(), Failure> {

@@ -31,6 +31,22 @@ fn lists_are_found_in_the_documented_order() {
 }
 
 #[test]
+fn lists_under_other_names_are_found_and_single_records_told_apart() {
+    let meta = r#"{"api":"x","id":"id"}"#;
+    let count = |body: &str| cut(body, meta).map(|l| l.len());
+    assert_eq!(count(r#"{"items":[{"id":1},{"id":2}],"next_cursor":"2"}"#), Some(2));
+    assert_eq!(count(r#"{"id":"request-9","items":[{"id":1},{"id":2}]}"#), Some(2));
+    assert_eq!(count(r#"{"code":0,"data":{"page":1,"orders":[{"id":1},{"id":2},{"id":3}]}}"#), Some(3));
+    // One order with its lines.
+    assert_eq!(count(r#"{"id":7,"items":[{"sku":"a"},{"sku":"b"}]}"#), Some(1));
+    assert_eq!(count(r#"{"data":{"id":7,"items":[{"sku":"a"},{"sku":"b"}]}}"#), Some(1));
+    // Nothing to tell several lists apart by.
+    assert_eq!(count(r#"{"a":[{"x":1}],"b":[{"x":2}]}"#), None);
+    assert_eq!(count(r#"{"code":0,"data":null}"#), Some(0));
+    assert_eq!(count(r#"{"code":0,"items":[]}"#), Some(0));
+}
+
+#[test]
 fn a11_positional_rows_get_names() {
     let names = ["FNumber".to_owned(), "FCreateOrgId.FNumber".to_owned()];
     let zipped = records::zip_names(br#"["A", 100.50]"#, &names);
