@@ -372,7 +372,7 @@ impl Walk {
         let next = seen.next.as_deref().filter(|n| !n.is_empty());
         let more = seen.has_next != Some(false);
         match next {
-            None if at.is_empty() => self.end_unless_more(seen),
+            None if at.is_empty() && seen.has_next != Some(true) => self.end_unless_more(seen),
             Some(n) if more && n == at => self.stuck(),
             Some(n) if more => {
                 if !self.endless(seen) {
