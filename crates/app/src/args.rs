@@ -220,6 +220,8 @@ pub enum Command {
         #[command(subcommand)]
         action: SecretAction,
     },
+    /// Run plans by their schedules until it is told to stop
+    Serve(ServeArgs),
     /// A faithful stand-in of a platform's open API
     Sandbox(SandboxArgs),
     /// Built-in and local platforms
@@ -283,6 +285,17 @@ pub struct ImportArgs {
     /// Print the plan instead of writing it
     #[arg(long)]
     pub print: bool,
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Address of the health page, on this machine only, such as 127.0.0.1:8800 [default: none]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// Scheduler and workers only, no console
+    #[arg(long)]
+    pub headless: bool,
 }
 
 /// `eval`

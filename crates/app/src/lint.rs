@@ -1,19 +1,25 @@
 //! What an experienced consultant would say about a plan, beyond what each part says about itself.
 //! The findings' texts and severities are defined in [`heliu_model::codes::lint`].
 
+use std::collections::HashMap;
+
+use heliu_engine::circle;
 use heliu_model::codes::lint as say;
 use heliu_model::record::OnChange;
+use heliu_model::schedule::Schedule;
 use heliu_model::{Problem, text};
 use heliu_transform::Value;
 
+use crate::project::Project;
 use crate::wire::Loaded;
 
 /// Findings about the whole plan; paths are inside the plan file.
-pub fn plan(l: &Loaded, plans: &[String]) -> Vec<Problem> {
+pub fn plan(l: &Loaded, project: &Project) -> Vec<Problem> {
     let mut out = Vec::new();
     if let Some(after) = &l.plan.after
-        && !plans.contains(after)
+        && !project.has_plan(after)
     {
+        let plans = project.plan_names();
         let near =
             heliu_transform::nearest(after, plans.iter().map(String::as_str)).unwrap_or("-").to_owned();
         out.push(
@@ -22,6 +28,8 @@ pub fn plan(l: &Loaded, plans: &[String]) -> Vec<Problem> {
                 .hint(text!("did you mean `{near}`?", "是否为 `{near}`?")),
         );
     }
+    in_a_circle(l, project, &mut out);
+    remedy(l, &mut out);
     plain_insert(l, &mut out);
     if l.plan.on_change == OnChange::Update
         && !l.source_meta.id_check
@@ -83,6 +91,46 @@ fn plain_insert(l: &Loaded, out: &mut Vec<Problem>) {
                     "use REPLACE or INSERT … ON DUPLICATE KEY UPDATE over a unique key, or `onChange: \"ignore\"`",
                     "请在唯一键上使用 REPLACE 或 INSERT … ON DUPLICATE KEY UPDATE,或设 `onChange: \"ignore\"`"
                 )),
+        );
+    }
+}
+
+/// Plans that trigger each other would run for ever: the service chains none of them.
+fn in_a_circle(l: &Loaded, project: &Project, out: &mut Vec<Problem>) {
+    let mut after: HashMap<String, String> = HashMap::new();
+    let (mut at, mut next) = (l.name.clone(), l.plan.after.clone());
+    while let Some(before) = next {
+        next = if after.contains_key(&before) {
+            None
+        } else {
+            project.plan(&before).ok().and_then(|read| read.value.after)
+        };
+        after.insert(at, before.clone());
+        at = before;
+    }
+    if let Some(way) = circle(&l.name, &after) {
+        let way = way.join(" → ");
+        out.push(
+            Problem::error(
+                "HL-1065",
+                "after",
+                text!("plans trigger each other in a circle: {way}", "方案之间循环触发:{way}"),
+            )
+            .hint(text!(
+                "remove `after` from one of them and give it a `schedule`",
+                "请从其中一个方案删除 `after`,并为其设置 `schedule`"
+            )),
+        );
+    }
+}
+
+/// The gap scan's own crontab (dialect §5.6).
+fn remedy(l: &Loaded, out: &mut Vec<Problem>) {
+    let Some(remedy) = &l.source_meta.omission_remedy else { return };
+    if let Err(t) = Schedule::parse(&remedy.crontab) {
+        out.push(
+            Problem::error("HL-1009", "source.metadata.omissionRemedy.crontab", t)
+                .hint(text!("write five fields, such as `2 */2 * * *`", "请使用五段式,例如 `2 */2 * * *`")),
         );
     }
 }

@@ -10,6 +10,7 @@ mod output;
 mod progress;
 mod project;
 mod report;
+mod serve;
 mod wire;
 
 use std::io::IsTerminal;
@@ -21,20 +22,25 @@ use heliu_model::{Failure, text};
 use args::{Cli, Command};
 use output::{Done, Out};
 
-fn logging(verbose: u8) {
-    let level = match verbose {
-        0 => "warn",
-        1 => "heliu=info,warn",
+/// Logs on standard error. A service tells what it does, as text or as JSON lines (`heliu.toml`).
+fn logging(cli: &Cli) {
+    let serves = matches!(cli.command, Command::Serve(_));
+    // A file that cannot be used is reported by the command itself.
+    let json = serves && project::Project::open(&cli.common.project).is_ok_and(|p| p.settings.log_json);
+    let level = match (cli.common.verbose, serves) {
+        (0, false) => "warn",
+        (0 | 1, _) => "heliu=info,warn",
         _ => "heliu=debug,info",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("HELIU_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second initialisation cannot happen: this is the program's start.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .try_init();
+    let _ = if json {
+        subscriber.json().flatten_event(true).with_current_span(false).try_init()
+    } else {
+        subscriber.with_ansi(std::io::stderr().is_terminal()).try_init()
+    };
 }
 
 async fn dispatch(cli: Cli, out: Out) -> Done {
@@ -74,6 +80,7 @@ async fn dispatch(cli: Cli, out: Out) -> Done {
             cmd::connector::token(&wire::App::open(&common, out)?, &connector, refresh).await
         }
         Command::Secret { action } => cmd::connector::secret(&wire::App::open(&common, out)?, action).await,
+        Command::Serve(args) => serve::serve(&common, out, args).await,
         Command::Sandbox(args) => cmd::sandbox::sandbox(&out, args).await,
         Command::Platforms { name } => cmd::platforms::platforms(&common, &out, name.as_deref()),
         Command::Explain { code } => cmd::explain::explain(&out, &code),
@@ -111,7 +118,7 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     let out = Out { lang: cli.common.lang(), json: cli.common.json, quiet: cli.common.quiet };
-    logging(cli.common.verbose);
+    logging(&cli);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {

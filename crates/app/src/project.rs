@@ -1,6 +1,8 @@
 //! The project directory: files, read and checked.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use heliu_ledger::SqliteLedger;
 use heliu_model::config::{ConnectorFile, CredentialValue, PlanFile, Settings, parse_tree};
@@ -17,6 +19,42 @@ pub struct Project {
     pub dir: PathBuf,
     /// `heliu.toml`.
     pub settings: Settings,
+    /// Files as a service holds them, instead of those on disk.
+    held: Option<Arc<Held>>,
+}
+
+/// The last good version of every file of a project, by path inside it (`plans/shops.json`).
+#[derive(Debug, Clone, Default)]
+pub struct Held {
+    texts: HashMap<String, Arc<str>>,
+}
+
+impl Held {
+    /// Puts a file's text, or takes it out.
+    pub fn set(&mut self, file: &str, text: Option<Arc<str>>) {
+        match text {
+            Some(text) => self.texts.insert(file.to_owned(), text),
+            None => self.texts.remove(file),
+        };
+    }
+
+    /// A file's text.
+    pub fn get(&self, file: &str) -> Option<&Arc<str>> {
+        self.texts.get(file)
+    }
+
+    /// Stems of the files of a folder with one of these endings, in order.
+    pub fn stems(&self, folder: &str, endings: &[&str]) -> Vec<String> {
+        let mut out: Vec<String> = self
+            .texts
+            .keys()
+            .filter_map(|f| f.strip_prefix(folder)?.strip_prefix('/'))
+            .filter_map(|f| f.rsplit_once('.').filter(|(_, end)| endings.contains(end)))
+            .map(|(stem, _)| stem.to_owned())
+            .collect();
+        out.sort();
+        out
+    }
 }
 
 /// A file that was read.
@@ -69,17 +107,71 @@ impl Project {
         }
         let file = dir.join("heliu.toml");
         let settings = match std::fs::read_to_string(&file) {
-            Ok(source) => {
-                let tree = parse_tree(&source, false).map_err(|p| in_file(vec![p], "heliu.toml"))?;
-                let (settings, problems) = Settings::read(&tree);
-                if problems.iter().any(|p| p.severity == Severity::Error) {
-                    return Err(in_file(problems, "heliu.toml").into());
-                }
-                settings
-            }
+            Ok(source) => Project::settings(&source)?,
             Err(_) => Settings::default(),
         };
-        Ok(Project { dir: dir.to_owned(), settings })
+        Ok(Project { dir: dir.to_owned(), settings, held: None })
+    }
+
+    /// Reads `heliu.toml`.
+    ///
+    /// # Errors
+    /// Every problem of it.
+    pub fn settings(source: &str) -> Result<Settings, Vec<Problem>> {
+        let tree = parse_tree(source, false).map_err(|p| in_file(vec![p], "heliu.toml"))?;
+        let (settings, problems) = Settings::read(&tree);
+        if problems.iter().any(|p| p.severity == Severity::Error) {
+            return Err(in_file(problems, "heliu.toml"));
+        }
+        Ok(settings)
+    }
+
+    /// The same project seen through the files that a service holds.
+    #[must_use]
+    pub fn through(&self, held: Arc<Held>, settings: Settings) -> Project {
+        Project { dir: self.dir.clone(), settings, held: Some(held) }
+    }
+
+    /// True when a file is held.
+    pub fn holds(&self, file: &str) -> bool {
+        self.held.as_ref().is_some_and(|h| h.get(file).is_some())
+    }
+
+    /// A held file's text.
+    pub fn held_text(&self, file: &str) -> Option<Arc<str>> {
+        self.held.as_ref()?.get(file).cloned()
+    }
+
+    /// The files as they are held; none where they are read from disk.
+    pub fn held(&self) -> Held {
+        self.held.as_deref().cloned().unwrap_or_default()
+    }
+
+    /// A file's text.
+    fn text(&self, file: &str) -> std::io::Result<String> {
+        match &self.held {
+            Some(held) => held
+                .get(file)
+                .map(|t| t.to_string())
+                .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotFound)),
+            None => std::fs::read_to_string(self.dir.join(file)),
+        }
+    }
+
+    fn stems(&self, folder: &str, endings: &[&str]) -> Vec<String> {
+        match &self.held {
+            Some(held) => held.stems(folder, endings),
+            None => stems(&self.dir.join(folder), endings).into_iter().map(|(s, _)| s).collect(),
+        }
+    }
+
+    /// True when there is a plan of this name.
+    pub fn has_plan(&self, name: &str) -> bool {
+        let file = format!("plans/{name}.json");
+        match &self.held {
+            Some(held) => held.get(&file).is_some(),
+            None => self.dir.join(file).is_file(),
+        }
     }
 
     /// The data directory.
@@ -93,22 +185,18 @@ impl Project {
 
     /// Names of all plans.
     pub fn plan_names(&self) -> Vec<String> {
-        stems(&self.dir.join("plans"), &["json"]).into_iter().map(|(s, _)| s).collect()
+        self.stems("plans", &["json"])
     }
 
     /// Names of all connectors.
     pub fn connector_names(&self) -> Vec<String> {
-        stems(&self.dir.join("connectors"), &["toml", "json"]).into_iter().map(|(s, _)| s).collect()
+        self.stems("connectors", &["toml", "json"])
     }
 
     /// The user's own manifests: file and text.
     pub fn manifests(&self) -> Vec<(String, String)> {
-        stems(&self.dir.join("platforms"), &["toml"])
-            .into_iter()
-            .filter_map(|(stem, path)| {
-                Some((format!("platforms/{stem}.toml"), std::fs::read_to_string(path).ok()?))
-            })
-            .collect()
+        let files = self.stems("platforms", &["toml"]).into_iter().map(|s| format!("platforms/{s}.toml"));
+        files.filter_map(|file| Some((file.clone(), self.text(&file).ok()?))).collect()
     }
 
     fn missing(kind: (&str, &str), folder: &str, name: &str, known: &[String]) -> Vec<Problem> {
@@ -141,8 +229,7 @@ impl Project {
     pub fn plan(&self, name: &str) -> Result<Read<PlanFile>, Vec<Problem>> {
         let stem = name.trim_end_matches(".json").trim_start_matches("plans/");
         let file = format!("plans/{stem}.json");
-        let path = self.dir.join(&file);
-        let source = match std::fs::read_to_string(&path) {
+        let source = match self.text(&file) {
             Ok(s) => s,
             Err(e) if e.kind() == std::io::ErrorKind::InvalidData => {
                 return Err(in_file(
@@ -168,7 +255,7 @@ impl Project {
     pub fn connector(&self, name: &str) -> Result<Read<ConnectorFile>, Vec<Problem>> {
         for (ending, json) in [("toml", false), ("json", true)] {
             let file = format!("connectors/{name}.{ending}");
-            let Ok(source) = std::fs::read_to_string(self.dir.join(&file)) else { continue };
+            let Ok(source) = self.text(&file) else { continue };
             let tree = parse_tree(&source, json).map_err(|p| in_file(vec![p], &file))?;
             let (value, mut problems) = ConnectorFile::read(&tree);
             if !json && self.dir.join(format!("connectors/{name}.json")).exists() {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 use heliu_connect::{Ports, Registry};
-use heliu_engine::{DialectRenderer, DialectShaper, PlanSpec, Sides};
+use heliu_engine::{DialectRenderer, DialectShaper, Engine, PlanSpec, Sides};
 use heliu_ledger::{Options, SqliteLedger};
-use heliu_model::config::PlanFile;
+use heliu_model::config::{PlanFile, Settings};
 use heliu_model::ports::{Clock, Ledger, PlanRow, Retention};
 use heliu_model::{ConnectorSpec, Failure, Problem, Severity, Ts, text};
 use heliu_transform::{Metadata, Side};
@@ -16,7 +16,7 @@ use crate::args::Common;
 use crate::clock::RealClock;
 use crate::lint;
 use crate::output::{Out, Stop};
-use crate::project::{Project, Read};
+use crate::project::{Held, Project, Read};
 
 /// A project opened by a command.
 pub struct App {
@@ -113,6 +113,17 @@ impl App {
         Ok(App { out, project, data_dir, clock: Arc::new(RealClock::new()) })
     }
 
+    /// The same project seen through the files that a service holds.
+    #[must_use]
+    pub fn through(&self, held: Arc<Held>, settings: Settings) -> App {
+        App {
+            out: self.out,
+            project: self.project.through(held, settings),
+            data_dir: self.data_dir.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
     /// Opens the ledger.
     ///
     /// # Errors
@@ -154,6 +165,15 @@ impl App {
             Some(f) => f.into(),
             None => Stop::Problems(Vec::new()),
         })
+    }
+
+    /// The engine over a ledger.
+    pub fn engine(&self, ledger: &SqliteLedger) -> Engine {
+        let engine = Engine::new(Arc::new(ledger.clone()), self.clock.clone(), owner());
+        match self.project.settings.lease_ms {
+            Some(ms) => engine.lease_ms(ms),
+            None => engine,
+        }
     }
 
     /// What outside calls need.
@@ -281,7 +301,7 @@ impl App {
         let source_meta =
             metas.pop().unwrap_or_else(|| Metadata::parse(&serde_json::Value::Null, Side::Source).0);
         let mut loaded = Loaded { name: stem, plan, source_meta, target_meta, source, target, tz, problems };
-        let lints = lint::plan(&loaded, &self.project.plan_names());
+        let lints = lint::plan(&loaded, &self.project);
         loaded.problems.extend(lints.into_iter().map(|p| Problem { file: read.file.clone(), ..p }));
         Ok(loaded)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use heliu_engine::{Engine, Progress, RunOptions, Silent, Stop as Wish};
+use heliu_engine::{Progress, RunOptions, Silent, Stop as Wish};
 use heliu_ledger::SqliteLedger;
 use heliu_model::ports::Ledger;
 use heliu_model::run::RunReport;
@@ -14,7 +14,7 @@ use crate::args::RunArgs;
 use crate::output::{Done, Out, Stop};
 use crate::progress::Bar;
 use crate::report::{report_json, report_text};
-use crate::wire::{App, Ready, owner};
+use crate::wire::{App, Ready};
 
 /// The wish to stop: the first Ctrl-C (or TERM) finishes the page in flight, the second one ends at once.
 pub fn stop_wish(out: Out) -> Wish {
@@ -59,7 +59,7 @@ pub async fn one(
     options: RunOptions,
     wish: Wish,
 ) -> Result<RunReport, Failure> {
-    let engine = Engine::new(Arc::new(ledger.clone()), app.clock.clone(), owner());
+    let engine = app.engine(ledger);
     let bar = Bar::new(&ready.spec.name, app.out.lang, app.out.quiet || app.out.json).map(Arc::new);
     let progress: Arc<dyn Progress> = match &bar {
         Some(bar) => bar.clone(),

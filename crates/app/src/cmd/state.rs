@@ -1,9 +1,12 @@
 //! `status` and `watermark`.
 
-use heliu_model::ports::{Clock, Ledger};
+use chrono_tz::Tz;
+use heliu_model::config::PlanFile;
+use heliu_model::ports::{Clock, Ledger, Schedules, TickState, Trigger};
 use heliu_model::run::{RunReport, RunState};
+use heliu_model::schedule::{Schedule, jitter_ms};
 use heliu_model::{Lang, Ts};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::output::Done;
 use crate::wire::{App, owner};
@@ -16,6 +19,46 @@ fn state_word(s: RunState, lang: Lang) -> &'static str {
         (RunState::Stopped, Lang::Zh) => "已停止",
         (s, Lang::En) => s.word(),
     }
+}
+
+/// One line of a plan's timetable.
+struct TimeLine {
+    trigger: Trigger,
+    words: String,
+    next: Option<Ts>,
+    answered: Option<Ts>,
+    owed: Option<Ts>,
+    failures: u32,
+}
+
+/// When a plan is to be started, by what its file says and what has been answered.
+fn timetable(name: &str, plan: &PlanFile, tz: Tz, ticks: &[TickState], now: Ts) -> Vec<TimeLine> {
+    if !plan.enabled {
+        return Vec::new();
+    }
+    let crontab = plan.source.metadata.pointer("/omissionRemedy/crontab").and_then(Value::as_str);
+    let remedy = crontab.and_then(|c| Schedule::parse(c).ok());
+    [
+        (Trigger::Source, plan.schedule.as_ref()),
+        (Trigger::Target, plan.target_schedule.as_ref()),
+        (Trigger::Remedy, remedy.as_ref()),
+        (Trigger::After, None),
+    ]
+    .into_iter()
+    .filter_map(|(trigger, schedule)| {
+        let words = match (trigger, schedule) {
+            (Trigger::After, _) => plan.after.clone()?,
+            (_, s) => s?.words().to_owned(),
+        };
+        let state = ticks.iter().find(|t| t.trigger == trigger);
+        let owed = state.and_then(|s| s.owed);
+        let shift = jitter_ms(name, trigger.word(), plan.jitter_ms);
+        let tick = schedule.and_then(|s| s.next(now.plus_ms(-shift), tz)).map(|t| t.plus_ms(shift));
+        let next = [owed.map(|t| t.max(now)), tick].into_iter().flatten().min();
+        let (answered, failures) = (state.map(|s| s.answered), state.map_or(0, |s| s.failures));
+        Some(TimeLine { trigger, words, next, answered, owed, failures })
+    })
+    .collect()
 }
 
 /// `heliu status`
@@ -36,15 +79,15 @@ pub async fn status(app: &App, plans: &[String]) -> Done {
         let file = app.project.plan(&stem).ok();
         let schedule =
             file.as_ref().and_then(|f| f.value.schedule.as_ref().map(|s| (s.clone(), f.value.enabled)));
-        let next = match &schedule {
-            Some((s, true)) => s.next(app.clock.now(), tz),
-            _ => None,
-        };
-        let (mut last, mut counts) = (None, Default::default());
+        let (mut last, mut counts, mut ticks) = (None, Default::default(), Vec::new());
         if let (Some(ledger), Some(row)) = (&ledger, &row) {
+            ticks = ledger.tick_states(row.id).await?;
             counts = ledger.state_counts(row.id).await?;
             last = ledger.runs(row.id, 1).await?.into_iter().next();
         }
+        let timetable =
+            file.as_ref().map_or_else(Vec::new, |f| timetable(&stem, &f.value, tz, &ticks, app.clock.now()));
+        let next = timetable.iter().filter_map(|l| l.next).min();
         let report = last.as_ref().map(|r| RunReport::from_row(&stem, r, &counts));
         let watermark = row.as_ref().and_then(|r| r.watermark);
         let time = |t: Option<Ts>| t.map(|t| t.local(tz)).unwrap_or_else(|| "-".into());
@@ -67,6 +110,11 @@ pub async fn status(app: &App, plans: &[String]) -> Done {
                 "backlog": backlog,
                 "schedule": schedule.as_ref().map(|(s, _)| s.words()),
                 "next": next.map(|t| t.rfc3339(tz)),
+                "timetable": timetable.iter().map(|l| json!({
+                    "trigger": l.trigger.word(), "schedule": l.words, "next": l.next.map(|t| t.rfc3339(tz)),
+                    "answered": l.answered.map(|t| t.rfc3339(tz)), "owed": l.owed.map(|t| t.rfc3339(tz)),
+                    "failures": l.failures,
+                })).collect::<Vec<_>>(),
             }));
             continue;
         }

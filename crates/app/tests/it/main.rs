@@ -6,5 +6,6 @@ mod dialect;
 mod harness;
 mod import;
 mod mysql;
+mod serve;
 mod sqlite;
 mod weather;

@@ -5,6 +5,15 @@ use super::Code;
 /// The codes of this area.
 pub const CODES: &[Code] = &[
     Code {
+        id: "HL-1016",
+        title: ("the file cannot be read", "文件无法读取"),
+        cause: ("the service may not read it, or it is not UTF-8", "服务没有读取权限,或文件不是 UTF-8 编码"),
+        todo: (
+            "mend the file's rights or its encoding; the service looks again by itself",
+            "请修正文件权限或编码;服务会自动重新读取",
+        ),
+    },
+    Code {
         id: "HL-1065",
         title: ("plans trigger each other in a circle", "方案之间循环触发"),
         cause: (

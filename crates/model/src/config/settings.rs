@@ -22,6 +22,12 @@ pub struct Settings {
     pub webhook: Option<String>,
     /// Address that the server listens on.
     pub listen: Option<String>,
+    /// Logs are JSON lines instead of text.
+    pub log_json: bool,
+    /// Runs at the same time.
+    pub workers: Option<usize>,
+    /// Milliseconds that a run stays with a process that gives no sign of life.
+    pub lease_ms: Option<i64>,
 }
 
 impl Settings {
@@ -34,13 +40,21 @@ impl Settings {
         f.only(&["ledger", "retention", "alerts", "server"]);
         if let Some(m) = f.object("ledger") {
             let mut s = Fields::new(m, "ledger", f.problems);
-            s.only(&["path", "url", "synchronous"]);
+            s.only(&["path", "url", "synchronous", "lease"]);
             out.ledger_path = s.text("path");
             if s.text("url").is_some() {
                 s.problems.push(Problem::error(
                     "HL-1011",
                     "ledger.url",
                     text!("a ledger on PostgreSQL is not available yet", "暂不支持 PostgreSQL 台账"),
+                ));
+            }
+            out.lease_ms = s.duration("lease");
+            if out.lease_ms.is_some_and(|ms| !(1_000..=86_400_000).contains(&ms)) {
+                s.problems.push(Problem::error(
+                    "HL-1005",
+                    "ledger.lease",
+                    text!("a lease lasts from 1 second to 1 day", "租约时长应在 1 秒到 1 天之间"),
                 ));
             }
             out.synchronous = s.choice("synchronous", &["normal", "full"]).as_deref() == Some("full");
@@ -59,8 +73,10 @@ impl Settings {
         }
         if let Some(m) = f.object("server") {
             let mut s = Fields::new(m, "server", f.problems);
-            s.only(&["listen", "log"]);
+            s.only(&["listen", "log", "workers"]);
             out.listen = s.text("listen");
+            out.log_json = s.choice("log", &["text", "json"]).as_deref() == Some("json");
+            out.workers = s.number("workers", 1, 1_000).map(|n| n as usize);
         }
         (out, problems)
     }
