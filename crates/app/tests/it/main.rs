@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod dialect;
+mod fence;
 mod harness;
 mod import;
 mod mysql;

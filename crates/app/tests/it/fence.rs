@@ -1,0 +1,137 @@
+//! A process that is stopped (SIGSTOP) while it runs a plan, and goes on (SIGCONT) after a successor has written.
+
+use heliu_sandbox::{Kind, Mutation, Sandbox};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts};
+use serde_json::{Value, json};
+use tokio::process::Child;
+
+use crate::harness::{Answer, Project, balances, number};
+use crate::mysql::{Bi, connect};
+use crate::sqlite::{orders_source, orders_target, same, sqlite_project, start, truth};
+
+async fn world(name: &str, records: u32, latency_ms: u64) -> (Sandbox, Project, Bi) {
+    let sandbox = Sandbox::builder("jushuitan")
+        .records(records)
+        .limits(0, 0)
+        .latency(std::time::Duration::from_millis(latency_ms))
+        .listen("127.0.0.1:0")
+        .await
+        .unwrap();
+    let p = sqlite_project(&sandbox);
+    // So that nobody has to wait two minutes for the stopped process's lease.
+    p.write("heliu.toml", "[ledger]\nlease = \"2s\"\n");
+    let bi = Bi::new(name).await;
+    connect(&p, &bi);
+    p.plan("orders", &json!({"start": start(), "source": orders_source("io_id"), "target": orders_target()}));
+    (sandbox, p, bi)
+}
+
+fn signal(child: &Child, name: &str) {
+    let pid = child.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+}
+
+/// Runs the plan as soon as the lease of the stopped process has ended.
+async fn successor(p: &Project) -> Value {
+    loop {
+        let a = p.run(&["run", "orders", "--json"]).await;
+        let v = a.json();
+        if v["error"]["code"] != "HL-7001" {
+            return a.exits(0).json();
+        }
+    }
+}
+
+fn change(sandbox: &Sandbox, ids: &[i64]) {
+    for id in ids {
+        let mut fields = serde_json::Map::new();
+        fields.insert("so_id".into(), format!("newer-{id}").into());
+        sandbox.mutate(Mutation::Change { kind: Kind::Order, id: *id, fields }).unwrap();
+    }
+}
+
+async fn ended(child: Child) -> Answer {
+    let output = child.wait_with_output().await.unwrap();
+    Answer {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// It neither committed nor wrote anything after it went on.
+fn fenced(a: &Answer) {
+    assert_eq!(a.code, 3, "{a:#?}");
+    assert_eq!(a.json()["error"]["code"], "HL-6005", "{a:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_with_a_statement_on_its_way() {
+    let (sandbox, p, mut bi) = world("stopped", 60, 0).await;
+    let mut looker = Conn::new(Opts::from_url(&bi.dsn).unwrap()).await.unwrap();
+    // Every insert waits for this transaction.
+    bi.conn.query_drop("START TRANSACTION").await.unwrap();
+    bi.conn.query_drop("SELECT * FROM outbound FOR UPDATE").await.unwrap();
+    let first = p.start(&["run", "orders", "--json"]);
+    let schema = bi.dsn.rsplit('/').next().unwrap().to_owned();
+    let mine = format!(
+        "SELECT id FROM information_schema.processlist WHERE db = '{schema}' AND info LIKE 'REPLACE INTO outbound%'"
+    );
+    let writers: Vec<u64> = loop {
+        let ids: Vec<u64> = looker.query(&mine).await.unwrap();
+        if !ids.is_empty() {
+            break ids;
+        }
+    };
+    signal(&first, "-STOP");
+    let ids: Vec<i64> = sandbox.truth().orders.keys().copied().collect();
+    change(&sandbox, &ids);
+    let release = async {
+        // Not before the successor has thrown the old connections out: then their statements are gone too.
+        loop {
+            let still: Vec<u64> = looker.query(&mine).await.unwrap();
+            if writers.iter().all(|w| !still.contains(w)) {
+                break;
+            }
+        }
+        bi.conn.query_drop("ROLLBACK").await.unwrap();
+    };
+    let (resumed, ()) = tokio::join!(successor(&p), release);
+    balances(&resumed);
+    // The frozen window may have been read before the change: another run reads what is newer.
+    let newer = p.run(&["run", "orders", "--from", &start(), "--json"]).await.exits(0).json();
+    balances(&newer);
+    same(&bi.rows().await, &truth(&sandbox));
+    signal(&first, "-CONT");
+    fenced(&ended(first).await);
+    same(&bi.rows().await, &truth(&sandbox));
+    let proof = p.run(&["certificate", "orders", "--json"]).await.exits(0).json();
+    assert_eq!(proof["run"], newer["run"], "the stopped process left no run behind");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_between_two_batches() {
+    let (sandbox, p, mut bi) = world("between", 1_500, 25).await;
+    let first = p.start(&["run", "orders", "--json"]);
+    loop {
+        let n: Option<u64> = bi.conn.query_first("SELECT COUNT(*) FROM outbound").await.unwrap();
+        if n.unwrap_or(0) > 0 {
+            break;
+        }
+    }
+    signal(&first, "-STOP");
+    let written: Option<u64> = bi.conn.query_first("SELECT COUNT(*) FROM outbound").await.unwrap();
+    assert!(written.unwrap() < 1_500, "it was stopped in the middle");
+    let ids: Vec<i64> = sandbox.truth().orders.keys().copied().step_by(3).collect();
+    change(&sandbox, &ids);
+    balances(&successor(&p).await);
+    let newer = p.run(&["run", "orders", "--from", &start(), "--json"]).await.exits(0).json();
+    balances(&newer);
+    same(&bi.rows().await, &truth(&sandbox));
+    signal(&first, "-CONT");
+    fenced(&ended(first).await);
+    same(&bi.rows().await, &truth(&sandbox));
+    let again = p.run(&["run", "orders", "--from", &start(), "--json"]).await.exits(0).json();
+    assert_eq!((number(&again, "/records/unchanged"), number(&again, "/target/calls")), (1_500, 0));
+}
