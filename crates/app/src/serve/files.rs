@@ -109,10 +109,7 @@ impl Files {
             self.cursor = format!("{next}\u{0}");
         }
         for file in turn {
-            if !now.contains_key(&file) {
-                let stamp = self.stamp(&file);
-                now.insert(file, stamp);
-            }
+            now.entry(file).or_insert_with_key(|file| self.stamp(file));
         }
         let mut out = Vec::new();
         for (file, stamp) in now {
