@@ -2,11 +2,15 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod bad_input;
+mod contract;
 mod dialect;
 mod fence;
 mod harness;
+mod http;
 mod import;
+mod json_server;
 mod mysql;
 mod serve;
 mod sqlite;
+mod stub;
 mod weather;

@@ -274,13 +274,13 @@ impl Account {
         let sent = self.ports.client.send(wire).await;
         let mut call = Call::new(kind, started, &wire.method, &mask.text(&wire.url));
         call.millis = u32::try_from(self.ports.clock.monotonic_ms().saturating_sub(from)).unwrap_or(u32::MAX);
-        call.request_headers = wire.headers.iter().map(|(k, v)| (k.clone(), mask.text(v))).collect();
+        call.request_headers = wire.headers.iter().map(|(k, v)| (k.clone(), mask.header(k, v))).collect();
         call.request_body = mask.body(&wire.body);
         let result = match sent {
             Ok(reply) => {
                 call.status = Some(reply.status);
                 call.response_headers =
-                    reply.headers.iter().map(|(k, v)| (k.clone(), mask.text(v))).collect();
+                    reply.headers.iter().map(|(k, v)| (k.clone(), mask.header(k, v))).collect();
                 call.response_body = mask.body(&reply.body);
                 match reading.judge(&reply) {
                     Ok(()) => Ok((reply, call.response_body.clone())),
@@ -295,7 +295,7 @@ impl Account {
                 if let Some(head) = &no.partial {
                     call.status = Some(head.status);
                     call.response_headers =
-                        head.headers.iter().map(|(k, v)| (k.clone(), mask.text(v))).collect();
+                        head.headers.iter().map(|(k, v)| (k.clone(), mask.header(k, v))).collect();
                 }
                 Err(if no.sent { reading.lost(no.failure) } else { no.failure })
             }

@@ -108,7 +108,7 @@ impl Account {
     /// reply leads the credentials to another address. A key among the parameters is left out: it is added anew.
     pub(super) fn below_base(&self, link: &str) -> Result<String, Failure> {
         let bad = |why: String| {
-            let link = link.to_owned();
+            let link = self.mask(None).text(link);
             Failure::config(
                 "HL-3014",
                 text!(

@@ -30,6 +30,18 @@ impl Mask {
         self.0.sort_by_key(|s| std::cmp::Reverse(s.len()));
     }
 
+    /// A header's value without secrets. What authorises is one whatever it is made of: of it only the scheme shows.
+    pub fn header(&self, name: &str, value: &str) -> String {
+        match name.to_ascii_lowercase().as_str() {
+            "authorization" | "proxy-authorization" => match value.split_once(' ') {
+                Some((scheme, _)) => format!("{scheme} {MASK}"),
+                None => MASK.to_owned(),
+            },
+            "cookie" | "set-cookie" => MASK.to_owned(),
+            _ => self.text(value),
+        }
+    }
+
     /// The text without secrets.
     pub fn text(&self, s: &str) -> String {
         let mut out = s.to_owned();

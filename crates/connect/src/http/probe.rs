@@ -17,7 +17,7 @@ impl Account {
         Ok(heliu_model::ports::Prepared {
             method: wire.method,
             url: mask.text(&wire.url),
-            headers: wire.headers.iter().map(|(k, v)| (k.clone(), mask.text(v))).collect(),
+            headers: wire.headers.iter().map(|(k, v)| (k.clone(), mask.header(k, v))).collect(),
             body: mask.text(&body),
         })
     }
