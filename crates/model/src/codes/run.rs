@@ -105,8 +105,8 @@ pub const CODES: &[Code] = &[
             "来源声明还有数据,但返回了相同的游标或没有返回游标",
         ),
         todo: (
-            "tell the platform's support; the window counts as incomplete",
-            "请联系平台支持;该窗口视为不完整",
+            "name the cursor's or page's field in the metadata (`pagination.cursorField`, {PAGINATION_START_PAGE}); else tell the platform's support. The window counts as incomplete",
+            "请在元数据中指明游标或页码字段(`pagination.cursorField`、{PAGINATION_START_PAGE});否则请联系平台支持。该窗口视为不完整",
         ),
     },
     Code {
