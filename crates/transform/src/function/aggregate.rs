@@ -62,8 +62,8 @@ pub(super) struct Aggregate {
     pub fold: Fold,
     pub args: Vec<Node>,
     pub distinct: bool,
-    pub order: Option<Node>,
-    pub descending: bool,
+    /// Keys of ORDER BY; the flag is DESC.
+    pub order: Vec<(Node, bool)>,
     pub separator: Option<Node>,
 }
 
@@ -95,20 +95,16 @@ impl Aggregate {
             None => ",".to_owned(),
         };
         let mut values: Vec<Sv> = Vec::new();
-        let mut keys: Vec<Sv> = Vec::new();
+        let mut keys: Vec<Vec<Sv>> = Vec::new();
         match self.args.as_slice() {
-            [only @ Node::Ref(..)] if self.order.is_none() || ctx.rows.is_some() => {
+            [only @ Node::Ref(..)] if self.order.is_empty() || ctx.rows.is_some() => {
                 flatten(ctx.eval(only)?, &mut values);
             }
             _ => self.by_row(ctx, &mut values, &mut keys)?,
         }
         if !keys.is_empty() {
-            let mut pairs: Vec<(Sv, Sv)> = keys.into_iter().zip(values).collect();
-            pairs.sort_by(|a, b| {
-                let order = compare::compare(&a.0, &b.0, ctx.env)
-                    .unwrap_or_else(|| b.0.is_null().cmp(&a.0.is_null()));
-                if self.descending { order.reverse() } else { order }
-            });
+            let mut pairs: Vec<(Vec<Sv>, Sv)> = keys.into_iter().zip(values).collect();
+            pairs.sort_by(|a, b| self.order_of(&a.0, &b.0, ctx.env));
             values = pairs.into_iter().map(|p| p.1).collect();
         }
         if self.fold == Fold::List {
@@ -121,15 +117,26 @@ impl Aggregate {
         fold(self.fold, values, &separator, ctx.env)
     }
 
+    /// NULL comes first.
+    fn order_of(&self, a: &[Sv], b: &[Sv], env: &FnEnv) -> Ordering {
+        for ((_, descending), (x, y)) in self.order.iter().zip(a.iter().zip(b)) {
+            let order = compare::compare(x, y, env).unwrap_or_else(|| y.is_null().cmp(&x.is_null()));
+            if order.is_ne() {
+                return if *descending { order.reverse() } else { order };
+            }
+        }
+        Ordering::Equal
+    }
+
     /// The formula's results row by row, over the longest list among its references.
     fn by_row<'a>(
         &'a self,
         ctx: &mut Ctx<'a, '_>,
         out: &mut Vec<Sv<'a>>,
-        keys: &mut Vec<Sv<'a>>,
+        keys: &mut Vec<Vec<Sv<'a>>>,
     ) -> Result<(), FnError> {
         let mut refs = Vec::new();
-        self.args.iter().chain(&self.order).for_each(|a| a.refs(&mut refs));
+        self.args.iter().chain(self.order.iter().map(|o| &o.0)).for_each(|a| a.refs(&mut refs));
         if ctx.rows.is_none() {
             let lists: Vec<(usize, Cow<Value>)> = refs.into_iter().map(|n| (n, ctx.bound(n, true))).collect();
             let count = lists.iter().filter_map(|(_, v)| v.as_array()).map(<[Value]>::len).max();
@@ -156,7 +163,7 @@ impl Aggregate {
         &'a self,
         ctx: &mut Ctx<'a, '_>,
         out: &mut Vec<Sv<'a>>,
-        keys: &mut Vec<Sv<'a>>,
+        keys: &mut Vec<Vec<Sv<'a>>>,
     ) -> Result<(), FnError> {
         let before = out.len();
         match self.args.as_slice() {
@@ -177,8 +184,11 @@ impl Aggregate {
                 out.push(if null { Sv::Null } else { Sv::text(all) });
             }
         }
-        if let Some(order) = &self.order {
-            let key = ctx.eval(order)?.single();
+        if !self.order.is_empty() {
+            let mut key = Vec::with_capacity(self.order.len());
+            for (node, _) in &self.order {
+                key.push(ctx.eval(node)?.single());
+            }
             for _ in before..out.len() {
                 keys.push(key.clone());
             }
@@ -327,7 +337,7 @@ impl Node {
             }
             Node::And(all) | Node::Or(all) | Node::Coalesce(all) => all.iter().for_each(|a| a.refs(out)),
             Node::Call(_, args, _) | Node::UnitCall(_, _, args) => args.iter().for_each(|a| a.refs(out)),
-            Node::Aggregate(a) => a.args.iter().chain(&a.order).for_each(|x| x.refs(out)),
+            Node::Aggregate(a) => a.args.iter().chain(a.order.iter().map(|o| &o.0)).for_each(|x| x.refs(out)),
         }
     }
 }

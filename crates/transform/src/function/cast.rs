@@ -3,7 +3,7 @@
 use super::decimal::{Dec, Mode};
 use super::node::Cast;
 use super::sv::{Num, Sv};
-use super::{FnEnv, FnError, json, moment};
+use super::{FnEnv, FnError, json, moment, sv};
 
 /// A number beyond the digits of its type: the largest there is.
 fn clamp(d: Dec, precision: u32, scale: u32) -> Dec {
@@ -43,6 +43,11 @@ pub(super) fn cast<'a>(v: Sv<'a>, to: Cast, env: &FnEnv) -> Result<Sv<'a>, FnErr
             Sv::Bin(b.into())
         }
         Cast::Signed => match &v {
+            // Beyond 63 bits the digits are taken as an unsigned number's.
+            Sv::Str(s) => {
+                let n = sv::long_prefix(s);
+                Sv::int(i64::try_from(n).unwrap_or(n as u64 as i64))
+            }
             Sv::Num(Num::Dec(d)) if d.to_i64().is_none() => {
                 let wrapped = v.as_num().map_or(0, |n| n.to_bits()) as i64;
                 Sv::int(if d.is_negative() {
@@ -56,14 +61,10 @@ pub(super) fn cast<'a>(v: Sv<'a>, to: Cast, env: &FnEnv) -> Result<Sv<'a>, FnErr
             _ => v.as_i64().map_or(Sv::Null, Sv::int),
         },
         Cast::Unsigned => match &v {
-            Sv::Str(s) => {
-                let t = s.trim_start();
-                let digits: String =
-                    t.trim_start_matches(['-', '+']).chars().take_while(char::is_ascii_digit).collect();
-                let n = digits.parse::<u64>().unwrap_or(if digits.is_empty() { 0 } else { u64::MAX });
-                Sv::int(if t.starts_with('-') { (n as i64).wrapping_neg() as u64 } else { n })
-            }
-            Sv::Num(n @ (Num::Apx(_) | Num::Dbl(..))) if n.is_negative() => Sv::int(0),
+            Sv::Str(s) => Sv::int(sv::long_prefix(s) as u64),
+            // Only whole numbers wrap.
+            Sv::Num(n) if n.is_negative() && (n.shown() > 0 || !matches!(n, Num::Dec(_))) => Sv::int(0),
+            v if v.is_temporal() => v.as_i64().map_or(Sv::Null, |n| Sv::int(n as u64)),
             _ => v.as_num().map_or(Sv::Null, |n| Sv::int(n.to_bits())),
         },
         Cast::Decimal(precision, scale) => match v.as_dec() {

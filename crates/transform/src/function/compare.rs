@@ -79,6 +79,16 @@ pub(super) fn fold(c: char) -> char {
     }
 }
 
+/// A letter as it is: what is compared with bytes.
+pub(super) fn exact(c: char) -> char {
+    c
+}
+
+/// How letters are compared among `values`: by case only where one of them is bytes.
+pub(super) fn letters(values: &[&Sv]) -> fn(char) -> char {
+    if values.iter().any(|v| matches!(v, Sv::Bin(_))) { exact } else { fold }
+}
+
 /// Text order as utf8mb4_general_ci has it: case does not count, and the shorter text is as if filled with blanks.
 pub(crate) fn collate(a: &str, b: &str) -> Ordering {
     let (mut x, mut y) = (a.chars(), b.chars());
@@ -122,10 +132,7 @@ pub(super) fn uniform<'a>(values: Vec<Sv<'a>>, env: &FnEnv) -> Vec<Sv<'a>> {
                     None => Sv::Time(0, 0),
                 },
                 // Text that is no date counts as the zero date.
-                Sv::Str(s) => {
-                    let (t, f) = moment::parse_moment(s).unwrap_or((Moment::midnight(Ymd::ZERO), 0));
-                    Sv::Moment(t, f)
-                }
+                Sv::Str(s) => Sv::Moment(moment::parse_loose(s).unwrap_or(Moment::midnight(Ymd::ZERO)), 6),
                 Sv::Date(_) | Sv::Time(..) if !time => {
                     v.as_moment(env).map_or(Sv::Null, |(t, f)| Sv::Moment(t, f))
                 }

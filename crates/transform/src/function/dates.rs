@@ -28,24 +28,24 @@ pub(super) const TABLE: &[Builtin] = &[
     strict("DATEDIFF", 2, 2, |a, env| Ok(int(day(a, 0, env).zip(day(a, 1, env)).map(|(x, y)| x - y)))),
     strict("DATE_FORMAT", 2, 3, |a, env| {
         let chinese = text(a, 2).starts_with("zh");
-        Ok(moment(a, 0, env)
-            .and_then(|t| format::format(What::Moment(t), &text(a, 1), chinese))
-            .filter(|s| !s.is_empty())
-            .map_or(Sv::Null, Sv::text))
+        // A time has no date here, not even today's.
+        let t = match a.first() {
+            Some(Sv::Time(us, _)) => Some(Moment { us: *us, ..Moment::midnight(Ymd::ZERO) }),
+            _ => moment(a, 0, env),
+        };
+        Ok(t.and_then(|t| format::format(What::Moment(t), &text(a, 1), chinese)).map_or(Sv::Null, Sv::text))
     }),
     strict("DAY", 1, 1, |a, env| Ok(int(date(a, 0, env).map(|d| i64::from(d.d))))),
     strict("DAYNAME", 1, 1, |a, env| {
-        Ok(date(a, 0, env)
-            .filter(|d| d.naive().is_some())
-            .map_or(Sv::Null, |d| Sv::text(day_name(weekday(d)))))
+        Ok(date(a, 0, env).filter(|d| d.counts()).map_or(Sv::Null, |d| Sv::text(day_name(weekday(d)))))
     }),
     strict("DAYOFMONTH", 1, 1, |a, env| Ok(int(date(a, 0, env).map(|d| i64::from(d.d))))),
     strict("DAYOFWEEK", 1, 1, |a, env| {
-        Ok(int(date(a, 0, env).filter(|d| d.naive().is_some()).map(|d| (weekday(d) as i64 + 1) % 7 + 1)))
+        Ok(int(date(a, 0, env).filter(|d| d.counts()).map(|d| (weekday(d) as i64 + 1) % 7 + 1)))
     }),
     strict("DAYOFYEAR", 1, 1, |a, env| {
         let first = |d: Ymd| Ymd { y: d.y, m: 1, d: 1 }.loose_number();
-        Ok(int(date(a, 0, env).filter(|d| d.naive().is_some()).map(|d| d.loose_number() - first(d) + 1)))
+        Ok(int(date(a, 0, env).filter(|d| d.counts()).map(|d| d.loose_number() - first(d) + 1)))
     }),
     // The vendor's own: a pattern in Java letters, of a date or of unix seconds.
     strict("FORMAT_DATE", 2, 2, |a, env| {
@@ -106,7 +106,17 @@ pub(super) const TABLE: &[Builtin] = &[
     strict("SECOND", 1, 1, |a, _| Ok(int(clock(a, 0).map(|us| us.abs() / 1_000_000 % 60)))),
     strict("SEC_TO_TIME", 1, 1, |a, _| {
         let Some(n) = a.first().and_then(Sv::as_num) else { return Ok(Sv::Null) };
-        let us = n.dec().mul(&Dec::int(1_000_000)).round(0, Mode::Down);
+        let us = match &n {
+            // Whole seconds and fraction apart, as the server takes a floating number.
+            Num::Dbl(f, _) => {
+                let fraction = ((f - f.floor()) * 1e6).trunc();
+                Dec::from_f64(f.floor())
+                    .unwrap_or(Dec::ZERO)
+                    .mul(&Dec::int(1_000_000))
+                    .add(&Dec::int(fraction as i64))
+            }
+            n => n.dec().mul(&Dec::int(1_000_000)).round(0, Mode::Down),
+        };
         let f = match &n {
             Num::Dec(d) => d.shown().min(6) as u8,
             other => {
@@ -144,12 +154,12 @@ pub(super) const TABLE: &[Builtin] = &[
     strict("TIME_FORMAT", 2, 2, |a, _| {
         let Some(us) = clock(a, 0) else { return Ok(Sv::Null) };
         let out = format::format(What::Time(us), &text(a, 1), false);
-        Ok(out.filter(|s| !s.is_empty()).map_or(Sv::Null, Sv::text))
+        Ok(out.map_or(Sv::Null, Sv::text))
     }),
     strict("TIME_TO_SEC", 1, 1, |a, _| {
         let Some((us, f)) = a.first().and_then(Sv::as_time) else { return Ok(Sv::Null) };
         let d = Dec::scaled(i128::from(us), 6).round(i64::from(f), Mode::Down);
-        Ok(if matches!(a.first(), Some(Sv::Str(_))) { Sv::Num(Num::Apx(d)) } else { Sv::dec(d) })
+        Ok(Sv::dec(d))
     }),
     strict("TO_DAYS", 1, 1, |a, env| Ok(int(day(a, 0, env)))),
     strict("TO_SECONDS", 1, 1, |a, env| {
@@ -161,19 +171,19 @@ pub(super) const TABLE: &[Builtin] = &[
     open("UTC_TIMESTAMP", 0, 1, |a, env| Ok(utc(env).map_or(Sv::Null, |t| Sv::Moment(t, fsp(a))))),
     strict("WEEK", 1, 2, |a, env| {
         let bits = a.get(1).map_or(WEEK_FORMAT, |m| week_mode(m.as_i64().unwrap_or(0)));
-        Ok(int(date(a, 0, env).filter(|d| d.naive().is_some()).map(|d| week(d, bits).1)))
+        Ok(int(date(a, 0, env).filter(|d| d.counts()).map(|d| week(d, bits).1)))
     }),
     strict("WEEKDAY", 1, 1, |a, env| {
-        Ok(int(date(a, 0, env).filter(|d| d.naive().is_some()).map(|d| weekday(d) as i64)))
+        Ok(int(date(a, 0, env).filter(|d| d.counts()).map(|d| weekday(d) as i64)))
     }),
     strict("WEEKOFYEAR", 1, 1, |a, env| {
         let bits = mode::MONDAY_FIRST | mode::YEAR;
-        Ok(int(date(a, 0, env).filter(|d| d.naive().is_some()).map(|d| week(d, bits).1)))
+        Ok(int(date(a, 0, env).filter(|d| d.counts()).map(|d| week(d, bits).1)))
     }),
     strict("YEAR", 1, 1, |a, env| Ok(int(date(a, 0, env).map(|d| i64::from(d.y))))),
     open("YEARWEEK", 1, 2, |a, env| {
         let bits = week_mode(a.get(1).and_then(Sv::as_i64).unwrap_or(0)) | mode::YEAR;
-        Ok(int(date(a, 0, env).filter(|d| d.naive().is_some()).map(|d| {
+        Ok(int(date(a, 0, env).filter(|d| d.counts()).map(|d| {
             let (y, w) = week(d, bits);
             y * 100 + w
         })))
@@ -242,7 +252,7 @@ fn from_unixtime<'a>(a: &[Sv<'a>], env: &FnEnv) -> Out<'a> {
     let Some(t) = moment::local(env.tz, secs, us.rem_euclid(1_000_000)) else { return Ok(Sv::Null) };
     if a.len() > 1 {
         let out = format::format(What::Moment(t), &text(a, 1), false);
-        return Ok(out.filter(|s| !s.is_empty()).map_or(Sv::Null, Sv::text));
+        return Ok(out.map_or(Sv::Null, Sv::text));
     }
     let f = match &n {
         Num::Dec(d) => d.shown().min(6) as u8,
@@ -352,6 +362,9 @@ fn add_time<'a>(a: &[Sv<'a>], sign: i64) -> Sv<'a> {
 
 fn time_diff<'a>(a: &[Sv<'a>]) -> Option<Sv<'a>> {
     let [x, y] = a else { return None };
+    if matches!(x, Sv::Date(_)) != matches!(y, Sv::Date(_)) {
+        return None;
+    }
     let ((p, f), (q, g)) = (either(x)?, either(y)?);
     let us = match (p, q) {
         (Clock::Time(x, _), Clock::Time(y, _)) => x - y,

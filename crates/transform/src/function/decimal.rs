@@ -209,6 +209,12 @@ impl Dec {
         }
     }
 
+    /// The largest number of 65 digits, or the smallest.
+    pub fn largest(negative: bool) -> Dec {
+        let edge = Dec { digits: Int::of(big_pow(65) - 1), scale: 0, shown: 0 };
+        if negative { edge.neg() } else { edge }
+    }
+
     /// No more digits behind the point than are ever kept.
     fn bounded(self) -> Dec {
         let most = MAX_SCALE + 43;

@@ -156,7 +156,16 @@ impl<'a, 'b> Ctx<'a, 'b> {
                     None => Some('\\'),
                 };
                 match (s.as_text(), p.as_text()) {
-                    (Some(s), Some(p)) => Sv::flag(Some(patterns::like(&s, &p, escape) != *negated)),
+                    (Some(text), Some(pattern)) => {
+                        // Bytes are matched one by one.
+                        let hit = if matches!(s, Sv::Bin(_)) || matches!(p, Sv::Bin(_)) {
+                            let bytes = |t: &str| t.bytes().map(char::from).collect::<String>();
+                            patterns::like(&bytes(&text), &bytes(&pattern), escape, compare::exact)
+                        } else {
+                            patterns::like(&text, &pattern, escape, compare::fold)
+                        };
+                        Sv::flag(Some(hit != *negated))
+                    }
                     _ => Sv::Null,
                 }
             }
@@ -167,8 +176,8 @@ impl<'a, 'b> Ctx<'a, 'b> {
                     Pattern::Fixed(r) => r,
                     Pattern::Of(n) => {
                         let p = self.eval(n)?.single();
-                        let (Some(p), false) = (p.as_text(), s.is_null()) else { return Ok(Sv::Null) };
-                        dynamic = Regex::new(&p)?;
+                        let (Some(pattern), false) = (p.as_text(), s.is_null()) else { return Ok(Sv::Null) };
+                        dynamic = Regex::new(&pattern, matches!(p, Sv::Bin(_)))?;
                         &dynamic
                     }
                 };

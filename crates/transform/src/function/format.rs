@@ -102,12 +102,15 @@ pub(super) enum What {
     Time(i64),
 }
 
-/// Writes by a pattern; `None` where a letter has no meaning for the value.
+/// Writes by a pattern; `None` where a letter has no meaning for the value, and for no pattern at all.
 pub(super) fn format(what: What, pattern: &str, chinese: bool) -> Option<String> {
     let (date, us, dated) = match what {
         What::Moment(t) => (t.date, t.us, true),
         What::Time(us) => (Ymd::ZERO, us, false),
     };
+    if pattern.is_empty() {
+        return None;
+    }
     let mut out = String::with_capacity(pattern.len() + 16);
     if us < 0 {
         out.push('-');
@@ -174,6 +177,7 @@ pub(super) fn format(what: What, pattern: &str, chinese: bool) -> Option<String>
                 digits(&mut out, sec, 2);
             }
             'j' | 'U' | 'u' | 'V' | 'v' | 'X' | 'x' | 'w' if !dated => return None,
+            'j' if !date.counts() => return None,
             'j' => {
                 let first = Ymd { y: date.y, m: 1, d: 1 }.loose_number();
                 digits(&mut out, u64::try_from(date.loose_number() - first + 1).unwrap_or(0), 3);

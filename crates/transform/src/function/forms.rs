@@ -249,13 +249,18 @@ fn aggregate(p: &mut Parser, name: &str, place: usize) -> Result<Node, FnError> 
     while p.sign(",") {
         args.push(p.any()?);
     }
-    let mut order = None;
-    let mut descending = false;
+    let mut order = Vec::new();
     if fold == Fold::Concat && p.word("ORDER") {
         p.want_word("BY")?;
-        order = Some(p.any()?);
-        descending = p.word("DESC");
-        p.word("ASC");
+        loop {
+            let key = p.any()?;
+            let descending = p.word("DESC");
+            p.word("ASC");
+            order.push((key, descending));
+            if !p.sign(",") {
+                break;
+            }
+        }
     }
     p.aggregates -= 1;
     let separator = if fold == Fold::Concat && p.word("SEPARATOR") { Some(p.any()?) } else { None };
@@ -270,7 +275,7 @@ fn aggregate(p: &mut Parser, name: &str, place: usize) -> Result<Node, FnError> 
         )
         .at(place));
     }
-    Ok(Node::Aggregate(Box::new(Aggregate { fold, args, distinct, order, descending, separator })))
+    Ok(Node::Aggregate(Box::new(Aggregate { fold, args, distinct, order, separator })))
 }
 
 /// The type of CAST and CONVERT.

@@ -6,7 +6,7 @@ use super::decimal::{Dec, Mode};
 use super::format::week;
 use super::moment::{self, Clock, DAY, MOST, Moment, Ymd};
 use super::node::{UNITS, Unit, UnitFn};
-use super::sv::Sv;
+use super::sv::{Num, Sv};
 use super::{FnEnv, dates};
 
 /// The unit of a word; an `S` at the end and the old prefix are tolerated.
@@ -80,7 +80,14 @@ fn step(n: &Sv, unit: Unit) -> Option<Step> {
         Unit::Month => plain(whole()?, 0, 0),
         Unit::Quarter => plain(whole()?.checked_mul(3)?, 0, 0),
         Unit::Year => plain(whole()?.checked_mul(12)?, 0, 0),
-        Unit::Microsecond => plain(0, times(1)?, 6),
+        Unit::Microsecond => {
+            // An unsigned number beyond 63 bits is a negative one here, as in the server.
+            let n = match n {
+                Sv::Num(Num::Dec(d)) if d.shown() == 0 => n.as_num()?.to_bits() as i64,
+                _ => whole()?,
+            };
+            plain(0, i128::from(n), 6)
+        }
         Unit::Minute => plain(0, times(60_000_000)?, 0),
         Unit::Hour => plain(0, times(3_600_000_000)?, 0),
         Unit::Day => plain(0, times(DAY)?, 0),
@@ -146,7 +153,7 @@ pub(super) fn shift<'a>(v: &Sv<'a>, n: &Sv<'a>, unit: Unit, minus: bool, env: &F
         add_months(t, months)
     } else {
         // Zero parts cannot be counted from.
-        t.date.naive().and_then(|_| t.plus(us))
+        t.date.naive().and_then(|_| t.plus(us)).filter(|t| t.date.y > 0)
     };
     let Some(moved) = moved else { return Sv::Null };
     let whole_days =
@@ -202,12 +209,32 @@ fn difference(a: Moment, b: Moment, unit: Unit) -> Option<i64> {
     })
 }
 
+fn names_day(unit: Unit) -> bool {
+    matches!(unit, Unit::Day | Unit::DayHour | Unit::DayMinute | Unit::DaySecond | Unit::DayMicrosecond)
+}
+
+/// A text of digits that is too short for a date and time.
+fn short_digits(v: &Sv) -> Option<i64> {
+    let t = v.as_text()?;
+    let t = t.trim();
+    let plain = !t.is_empty() && t.len() < 12 && t.bytes().all(|b| b.is_ascii_digit());
+    if plain { t.parse().ok() } else { None }
+}
+
+/// `101112` as 10:11:12 of a day, in microseconds.
+fn time_of_digits(n: i64) -> i64 {
+    ((n / 10_000 % 24) * 3600 + (n / 100 % 100).min(59) * 60 + (n % 100).min(59)) * 1_000_000
+}
+
 /// EXTRACT: one part, or several written side by side.
 fn extract(v: &Sv, unit: Unit, env: &FnEnv) -> Option<i64> {
     let dated = matches!(unit, Unit::Year | Unit::Quarter | Unit::Month | Unit::Week | Unit::YearMonth);
     // Of a time of more than a day the days are a part of their own.
     let (days, us) = if dated {
-        let (t, _) = v.as_moment(env)?;
+        let t = match v {
+            Sv::Time(..) => Moment::midnight(Ymd::ZERO),
+            _ => v.as_moment(env)?.0,
+        };
         return Some(match unit {
             Unit::Year => i64::from(t.date.y),
             Unit::Quarter => (i64::from(t.date.m) + 2) / 3,
@@ -223,6 +250,11 @@ fn extract(v: &Sv, unit: Unit, env: &FnEnv) -> Option<i64> {
             Sv::Num(_) => {
                 let (t, _) = v.as_moment(env)?;
                 (i64::from(t.date.d), t.us)
+            }
+            _ if !names_day(unit)
+                && let Some(n) = short_digits(v) =>
+            {
+                (0, time_of_digits(n))
             }
             _ => match moment::parse_either(&v.as_text()?).ok()?? {
                 Clock::Time(us, _) => (us / DAY, us % DAY),

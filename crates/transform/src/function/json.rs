@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use super::compare;
 use super::decimal::Dec;
 use super::eval::bounded;
 use super::jsontext::{self, J, Step};
@@ -209,8 +210,8 @@ fn path(v: &Sv) -> Option<Vec<Step>> {
 
 fn written<'a>(a: &[Sv<'a>], write: fn(&J) -> String) -> Out<'a> {
     Ok(match jsontext::parse(&text(a, 0)) {
-        Some(d @ (J::Array(_) | J::Object(_))) => Sv::Json(write(&d)),
-        Some(d) => Sv::text(write(&d)),
+        Some(d @ J::Text(_)) => Sv::text(write(&d)),
+        Some(d) => Sv::Json(write(&d)),
         None => Sv::Null,
     })
 }
@@ -337,7 +338,9 @@ fn search(v: &J, wanted: &str, at: String, one: bool, found: &mut Vec<String>) {
         return;
     }
     match v {
-        J::Text(raw) if like(&jsontext::unescape(raw), wanted, Some('\\')) && !found.contains(&at) => {
+        J::Text(raw)
+            if like(&jsontext::unescape(raw), wanted, Some('\\'), compare::exact) && !found.contains(&at) =>
+        {
             found.push(at);
         }
         J::Array(items) => {

@@ -46,7 +46,12 @@ impl Ymd {
 
     /// Days since year 0, as TO_DAYS counts.
     pub fn number(self) -> Option<i64> {
-        self.naive().map(|d| i64::from(d.num_days_from_ce()) + 365)
+        self.counts().then(|| self.loose_number())
+    }
+
+    /// True without zero parts: days can be counted.
+    pub fn counts(self) -> bool {
+        self.m > 0 && self.d > 0
     }
 
     pub fn from_number(n: i64) -> Option<Ymd> {
@@ -223,13 +228,26 @@ fn read_fields(text: &str, loose_separator: bool) -> Result<Option<Fields>, ()> 
 /// Year, month and day, and whether the year has four digits or two.
 fn read_date(rest: &mut &str) -> Option<(usize, u64, u64, u64)> {
     let run = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let year_digits = if run == 4 || run == 8 || run >= 14 { 4 } else { 2 };
+    let (year_digits, width) = match run {
+        // Separated groups, whatever their length.
+        ..=4 => (run, 9),
+        8 | 14.. => (4, 2),
+        _ => (2, 2),
+    };
     let y = number(rest, year_digits)?;
-    punctuation(rest);
-    let m = number(rest, 2)?;
-    punctuation(rest);
-    let d = number(rest, 2)?;
+    let m = separated(rest, width)?;
+    let d = separated(rest, width)?;
     Some((year_digits, y, m, d))
+}
+
+/// A number behind a separator, which only digits of fixed width need not have.
+fn separated(rest: &mut &str, width: usize) -> Option<u64> {
+    let before = rest.len();
+    punctuation(rest);
+    if width > 2 && rest.len() == before {
+        return None;
+    }
+    number(rest, width)
 }
 
 fn read_clock(text: &str, loose_separator: bool, date: (usize, u64, u64, u64)) -> Result<Option<Fields>, ()> {

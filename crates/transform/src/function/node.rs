@@ -56,7 +56,12 @@ impl Node {
                 // Text makes the choice a text.
                 Node::Template(_) | Node::Const(Sv::Str(_)) => return self,
                 Node::Const(Sv::Num(Num::Dec(d))) => least = least.max(d.shown()),
+                Node::Cast(_, Cast::Decimal(_, scale)) => least = least.max(*scale),
                 Node::Ref(n, _) => refs.push(*n),
+                Node::Digits(_, inner, more) => {
+                    least = least.max(*inner);
+                    refs.extend(more);
+                }
                 _ => {}
             }
         }

@@ -9,7 +9,7 @@ use super::forms;
 use super::lex::{self, Tok};
 use super::node::{Node, Op, Pattern, Seg, Unit};
 use super::patterns::Regex;
-use super::sv::Sv;
+use super::sv::{Num, Sv};
 use super::{FnError, Piece, interval, table};
 use crate::text;
 
@@ -161,9 +161,13 @@ impl Parser {
             return Err(self.fault(too_deep()));
         }
         let mut left = self.prefix(least)?;
+        // Behind `x IN (…)` and `x IS NULL` nothing follows that binds tighter.
+        let mut bound = u8::MAX;
         while let Some((infix, level)) = self.infix()
             && level >= least.max(1)
+            && level <= bound
         {
+            bound = level;
             let place = self.place();
             left = self.behind(left, infix, level, place)?;
             if left.1 > MAX_DEPTH {
@@ -297,16 +301,16 @@ impl Parser {
                 (Node::Between(Box::new([*left, low, high]), negated), depth.max(a).max(b) + 1)
             }
             Infix::Like => {
-                let (pattern, d) = self.expr(level::BIT_OR)?;
+                let (pattern, d) = self.pattern()?;
                 let escape =
                     if self.word("ESCAPE") { Some(Box::new(self.tight(level::UNARY)?)) } else { None };
                 (Node::Like(left, Box::new(pattern), escape, negated), depth.max(d) + 1)
             }
             Infix::Regexp => {
                 let place = self.place();
-                let (pattern, d) = self.expr(level::BIT_OR)?;
+                let (pattern, d) = self.pattern()?;
                 let pattern = match &pattern {
-                    Node::Const(Sv::Str(s)) => Pattern::Fixed(Regex::new(s).map_err(|e| e.at(place))?),
+                    Node::Const(Sv::Str(s)) => Pattern::Fixed(Regex::new(s, false).map_err(|e| e.at(place))?),
                     _ => Pattern::Of(pattern),
                 };
                 (Node::Regexp(left, Box::new(pattern), negated), depth.max(d) + 1)
@@ -320,6 +324,18 @@ impl Parser {
                 _ => return Err(self.wanted("utf8mb4_bin")),
             },
         })
+    }
+
+    /// What stands behind LIKE and REGEXP. The server's grammar takes a `NOT LIKE` and its like into it.
+    fn pattern(&mut self) -> Result<Deep, FnError> {
+        let mut right = self.expr(level::BIT_OR)?;
+        while self.peek().is_word("NOT")
+            && let Some((infix, level)) = self.infix()
+        {
+            let place = self.place();
+            right = self.behind(right, infix, level, place)?;
+        }
+        Ok(right)
     }
 
     /// Expressions between commas, up to the closing sign, which is taken.
@@ -358,7 +374,10 @@ impl Parser {
                 "-" => {
                     self.at += 1;
                     let (x, d) = self.expr(level::UNARY)?;
-                    Ok((Node::Neg(Box::new(as_number(x))), d + 1))
+                    Ok(match as_number(x) {
+                        Node::Const(Sv::Num(Num::Dec(n))) => (Node::Const(Sv::dec(n.neg())), d),
+                        x => (Node::Neg(Box::new(x)), d + 1),
+                    })
                 }
                 "+" => {
                     self.at += 1;

@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 
 use super::FnError;
-use super::compare::fold;
 use crate::text;
 
-/// `LIKE` with `%`, `_` and an escape character; letters' case does not count, blanks at the end do.
-pub(super) fn like(s: &str, pattern: &str, escape: Option<char>) -> bool {
+/// `LIKE` with `%`, `_` and an escape character; `fold` takes letters' case away, blanks at the end count.
+pub(super) fn like(s: &str, pattern: &str, escape: Option<char>, fold: fn(char) -> char) -> bool {
     #[derive(PartialEq, Clone, Copy)]
     enum P {
         Any,
@@ -59,10 +58,10 @@ pub(super) fn like(s: &str, pattern: &str, escape: Option<char>) -> bool {
 pub(super) struct Regex(regex::Regex);
 
 impl Regex {
-    /// Compiles; the size is bounded, and matching takes linear time.
-    pub fn new(pattern: &str) -> Result<Regex, FnError> {
+    /// Compiles; the size is bounded, and matching takes linear time. `exact` minds letters' case.
+    pub fn new(pattern: &str, exact: bool) -> Result<Regex, FnError> {
         regex::RegexBuilder::new(&narrowed(pattern))
-            .case_insensitive(true)
+            .case_insensitive(!exact)
             .size_limit(1 << 20)
             .nest_limit(60)
             .build()

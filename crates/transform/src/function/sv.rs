@@ -47,7 +47,7 @@ impl Num {
     pub fn dec(&self) -> Dec {
         match self {
             Num::Dec(d) | Num::Apx(d) => d.clone(),
-            Num::Dbl(f, _) => Dec::from_f64(*f).unwrap_or(Dec::ZERO),
+            Num::Dbl(f, _) => Dec::from_f64(*f).unwrap_or_else(|| Dec::largest(*f < 0.0)),
         }
     }
 
@@ -254,6 +254,8 @@ impl<'a> Sv<'a> {
         match self {
             Sv::Str(s) => Some(integer_prefix(s)),
             Sv::Json(s) => Some(integer_prefix(&super::json::plain(s))),
+            // A time's fraction is cut off.
+            v if v.is_temporal() => v.as_dec().and_then(|d| d.round(0, Mode::Down).to_i64()),
             other => other.as_num().map(|n| n.to_i64()),
         }
     }
@@ -322,13 +324,11 @@ impl<'a> Sv<'a> {
 
 /// A double as MySQL prints it: the shortest text that reads back, without exponent where MySQL has none.
 pub(super) fn double_text(f: f64, shown: u32) -> String {
-    if shown < NOT_FIXED {
-        let text = format!("{f:.*}", shown as usize);
-        return if f == 0.0 || !text.starts_with('-') || text.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
-            text
-        } else {
-            text.trim_start_matches('-').to_owned()
-        };
+    if shown < NOT_FIXED
+        && let Some(d) = Dec::from_f64(f)
+    {
+        // The shortest digits that read back, then rounded.
+        return d.round(i64::from(shown), Mode::Half).text();
     }
     if f == 0.0 {
         return "0".into();
@@ -346,8 +346,14 @@ fn with_fraction(n: i64, us: i64, fsp: u8) -> Dec {
     Dec::scaled(i128::from(n) * 1_000_000 + i128::from(us), 6).round(i64::from(fsp), Mode::Down)
 }
 
-/// The whole number at the beginning of a text.
+/// The whole number at the beginning of a text, cut to 64 bits.
 pub(super) fn integer_prefix(s: &str) -> i64 {
+    let n = long_prefix(s);
+    i64::try_from(n).unwrap_or(if n < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// The whole number at the beginning of a text, from -2^63 to 2^64 - 1.
+pub(super) fn long_prefix(s: &str) -> i128 {
     let t = s.trim_start();
     let (negative, body) = match t.as_bytes().first() {
         Some(b'-') => (true, t.get(1..).unwrap_or("")),
@@ -358,8 +364,7 @@ pub(super) fn integer_prefix(s: &str) -> i64 {
     for b in body.bytes().take_while(u8::is_ascii_digit) {
         n = (n * 10 + i128::from(b - b'0')).min(i128::from(u64::MAX));
     }
-    let n = if negative { -n } else { n };
-    i64::try_from(n).unwrap_or(if negative { i64::MIN } else { i64::MAX })
+    if negative { (-n).max(i128::from(i64::MIN)) } else { n }
 }
 
 /// The number at the beginning of a text; 0 when there is none. An exponent makes it a floating one.

@@ -35,7 +35,7 @@ pub(super) const TABLE: &[Builtin] = &[
     strict("EXPORT_SET", 3, 5, export_set),
     open("FIELD", 2, 255, field),
     strict("FIND_IN_SET", 2, 2, |a, _| {
-        let (needle, set) = (text(a, 0), text(a, 1));
+        let (needle, set, fold) = (text(a, 0), text(a, 1), letters(a));
         let same = |p: &str| p.chars().map(fold).eq(needle.chars().map(fold));
         let at = if set.is_empty() || needle.contains(',') { None } else { set.split(',').position(same) };
         Ok(Sv::int(at.map_or(0, |i| i as i128 + 1)))
@@ -53,7 +53,7 @@ pub(super) const TABLE: &[Builtin] = &[
         bounded(head.len() + with.len() + tail.len())?;
         Ok(Sv::text(head + &with + &tail))
     }),
-    strict("INSTR", 2, 2, |a, _| Ok(Sv::int(locate(&text(a, 1), &text(a, 0), 1)))),
+    strict("INSTR", 2, 2, |a, _| Ok(Sv::int(locate(&text(a, 1), &text(a, 0), 1, letters(a))))),
     strict("LCASE", 1, 1, lower),
     strict("LEFT", 2, 2, |a, _| {
         let n = usize::try_from(int(a, 1)).unwrap_or(0);
@@ -63,7 +63,7 @@ pub(super) const TABLE: &[Builtin] = &[
     strict("LENGTHB", 1, 1, |a, _| Ok(Sv::int(size(a)))),
     strict("LOCATE", 2, 3, |a, _| {
         let from = if a.len() > 2 { int(a, 2) } else { 1 };
-        Ok(Sv::int(locate(&text(a, 0), &text(a, 1), from)))
+        Ok(Sv::int(locate(&text(a, 0), &text(a, 1), from, letters(a))))
     }),
     strict("LOWER", 1, 1, lower),
     strict("LPAD", 2, 3, |a, _| pad(a, true)),
@@ -98,25 +98,24 @@ pub(super) const TABLE: &[Builtin] = &[
         bounded(out.len())?;
         Ok(Sv::text(out))
     }),
-    strict("REGEXP_INSTR", 2, 2, |a, _| Ok(Sv::int(Regex::new(&text(a, 1))?.position(&text(a, 0))))),
+    strict("REGEXP_INSTR", 2, 2, |a, _| Ok(Sv::int(regex(a)?.position(&text(a, 0))))),
     strict("REGEXP_LIKE", 2, 3, |a, _| {
-        let pattern = text(a, 1);
         // MySQL's third argument; `c` minds letters' case.
-        let pattern = if text(a, 2).contains('c') { format!("(?-i){pattern}").into() } else { pattern };
-        Ok(Sv::flag(Some(Regex::new(&pattern)?.is_match(&text(a, 0)))))
+        let (pattern, exact) = (text(a, 1), text(a, 2).contains('c'));
+        Ok(Sv::flag(Some(Regex::new(&pattern, exact)?.is_match(&text(a, 0)))))
     }),
     strict("REGEXP_REPLACE", 3, 3, |a, _| {
         let s = text(a, 0);
         if s.is_empty() {
             return Ok(Sv::Str(s));
         }
-        let out = Regex::new(&text(a, 1))?.replace(&s, &text(a, 2)).into_owned();
+        let out = regex(a)?.replace(&s, &text(a, 2)).into_owned();
         bounded(out.len())?;
         Ok(Sv::text(out))
     }),
     strict("REGEXP_SUBSTR", 2, 2, |a, _| {
         let s = text(a, 0);
-        Ok(Sv::text(Regex::new(&text(a, 1))?.first(&s).to_owned()))
+        Ok(Sv::text(regex(a)?.first(&s).to_owned()))
     }),
     strict("REPEAT", 2, 2, |a, _| {
         let s = text(a, 0);
@@ -124,7 +123,11 @@ pub(super) const TABLE: &[Builtin] = &[
         bounded(n.saturating_mul(s.len()))?;
         Ok(if s.is_empty() { Sv::text("") } else { Sv::text(s.repeat(n)) })
     }),
-    strict("REPLACE", 3, 3, |a, _| {
+    open("REPLACE", 3, 3, |a, _| {
+        let null = |i: usize| a.get(i).is_none_or(Sv::is_null);
+        if null(0) || null(1) || null(2) && !text(a, 1).is_empty() {
+            return Ok(Sv::Null);
+        }
         let (s, from, to) = (text(a, 0), text(a, 1), text(a, 2));
         if from.is_empty() || !s.contains(from.as_ref()) {
             return Ok(Sv::Str(s));
@@ -147,7 +150,13 @@ pub(super) const TABLE: &[Builtin] = &[
         bounded(n)?;
         Ok(Sv::text(" ".repeat(n)))
     }),
-    strict("STRCMP", 2, 2, |a, _| Ok(Sv::int(collate(&text(a, 0), &text(a, 1)) as i8))),
+    strict("STRCMP", 2, 2, |a, env| {
+        let order = match a {
+            [x, y] if x.is_text() && y.is_text() => compare::compare(x, y, env),
+            _ => Some(collate(&text(a, 0), &text(a, 1))),
+        };
+        Ok(order.map_or(Sv::Null, |o| Sv::int(o as i8)))
+    }),
     strict("SUBSTR", 2, 3, substring),
     strict("SUBSTRING", 2, 3, substring),
     strict("SUBSTRING_INDEX", 3, 3, |a, _| Ok(substring_index(text(a, 0), &text(a, 1), int(a, 2)))),
@@ -176,6 +185,17 @@ fn first_bytes<'b>(a: &'b [Sv]) -> Cow<'b, [u8]> {
 
 fn size(a: &[Sv]) -> i128 {
     first_bytes(a).len() as i128
+}
+
+/// The pattern in the second place; of bytes in the first two, letters' case counts.
+fn regex(a: &[Sv]) -> Result<Regex, super::FnError> {
+    let exact = a.iter().take(2).any(|v| matches!(v, Sv::Bin(_)));
+    Regex::new(&text(a, 1), exact)
+}
+
+/// How letters are compared in the first two arguments.
+fn letters(a: &[Sv]) -> fn(char) -> char {
+    compare::letters(&a.iter().take(2).collect::<Vec<_>>())
 }
 
 /// So many characters from a place on, borrowed where the text is.
@@ -279,8 +299,8 @@ fn substring<'a>(a: &[Sv<'a>], _: &FnEnv) -> Out<'a> {
     Ok(slice(s, start, len.and_then(|l| usize::try_from(l).ok()).unwrap_or(usize::MAX)))
 }
 
-/// Position (1-based, characters) of `needle` from character `from` on, ignoring case; 0 if it is not there.
-fn locate(needle: &str, hay: &str, from: i64) -> i64 {
+/// Position (1-based, characters) of `needle` from character `from` on; 0 if it is not there.
+fn locate(needle: &str, hay: &str, from: i64, fold: fn(char) -> char) -> i64 {
     let Ok(start) = usize::try_from(from.saturating_sub(1)) else { return 0 };
     if from < 1 {
         return 0;

@@ -1,6 +1,7 @@
 //! Draws expressions from the patterns: the text for us with references, the same for the server with literals.
 
 use super::catalogue::{Kind, PATTERNS, Pattern};
+use super::pools::*;
 
 /// A small generator of numbers (SplitMix64): the same seed gives the same cases for ever.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ pub struct Case {
 
 /// Draws a case from one pattern.
 pub fn draw(dice: &mut Dice, pattern: &Pattern, depth: usize) -> Case {
-    let mut case = Writing { dice, fields: Vec::new(), rows: None };
+    let mut case = Writing { dice, fields: Vec::new(), rows: None, two_way: "%Y", inner: false };
     let (ours, theirs) = case.fill(pattern.2, depth);
     let mut members: Vec<String> =
         case.fields.iter().enumerate().map(|(i, v)| format!("\"v{i}\":{v}")).collect();
@@ -52,48 +53,6 @@ pub fn draw(dice: &mut Dice, pattern: &Pattern, depth: usize) -> Case {
     }
     Case { group: pattern.0, ours, theirs, record: format!("{{{}}}", members.join(",")) }
 }
-
-/// Aggregates and their arguments over the rows' columns.
-pub const AGGREGATES: &[(&str, &str)] = &[
-    ("SUM", "@a"),
-    ("SUM", "@b"),
-    ("SUM", "@a * @b"),
-    ("SUM", "@b + 1"),
-    ("SUM", "IF(@c = 'a', @b, 0)"),
-    ("AVG", "@a"),
-    ("AVG", "@b"),
-    ("AVG", "@a * 2"),
-    ("MAX", "@a"),
-    ("MAX", "@b"),
-    ("MIN", "@b"),
-    ("MIN", "@a - @b"),
-    ("COUNT", "@a"),
-    ("COUNT", "@c"),
-    ("COUNT", "DISTINCT @a"),
-    ("COUNT", "DISTINCT @c"),
-    ("SUM", "DISTINCT @a"),
-    ("STD", "@a"),
-    ("STDDEV", "@b"),
-    ("STDDEV_POP", "@b"),
-    ("STDDEV_SAMP", "@b"),
-    ("VARIANCE", "@b"),
-    ("VAR_POP", "@a"),
-    ("VAR_SAMP", "@a"),
-    ("BIT_AND", "ABS(@a)"),
-    ("BIT_OR", "ABS(@a)"),
-    ("BIT_XOR", "ABS(@a)"),
-    ("MAX", "@c"),
-    ("MIN", "@c"),
-    ("GROUP_CONCAT", "@c"),
-    ("GROUP_CONCAT", "@a"),
-    ("GROUP_CONCAT", "DISTINCT @c ORDER BY @c SEPARATOR '|'"),
-    ("GROUP_CONCAT", "@c ORDER BY @b DESC"),
-    ("GROUP_CONCAT", "@c, '-', @a SEPARATOR '; '"),
-    ("JSON_ARRAYAGG", "@a"),
-];
-
-/// So many of them are numbers.
-const NUMERIC: usize = 27;
 
 struct Rows {
     json: String,
@@ -104,205 +63,11 @@ struct Writing<'a> {
     dice: &'a mut Dice,
     fields: Vec<String>,
     rows: Option<Rows>,
+    /// The format drawn last, to be used once more.
+    two_way: &'static str,
+    /// Inside another pattern, where what is no date is not drawn.
+    inner: bool,
 }
-
-const TEXTS: &[&str] = &[
-    "abc",
-    "ABC",
-    "Abc-12",
-    "SO-2024-0001",
-    "旗舰店",
-    "张三",
-    "张三丰-北京",
-    "仔细包装,轻放",
-    "a,b,c",
-    " lead",
-    "trail  ",
-    " both ",
-    "",
-    "0",
-    "00123",
-    "12abc",
-    "-7.50",
-    "1e3",
-    "it's",
-    "say \"hi\"",
-    "back\\slash",
-    "100%",
-    "a_b",
-    "line\nbreak",
-    "tab\there",
-    "emoji😀ok",
-    "🎉",
-    "，。！",
-    "ÄÖü",
-    "ＡＢＣ",
-    "true",
-    "false",
-    "x-y-z-x",
-    "aaa",
-    "AbAbab",
-    "13800138000",
-    "2024-02-29",
-    "深圳市南山区科技园1号楼A座",
-    "中文ABC中文",
-    "a.b.c",
-    "foo bar  baz",
-    "[1,2]",
-    "null",
-    "ñandú",
-    "北京-上海-广州",
-    "A1001-红色-XL",
-    "k-55 m-7",
-];
-
-const SHORT: &[&str] = &[
-    "a", "A", "b", "-", "x", "张", "三", "店", "", " ", ",", "0", "1", "ab", "张三", "B", "12", "中文", "😀",
-    "_",
-];
-
-const NUMBERS: &[&str] = &[
-    "0",
-    "1",
-    "-1",
-    "2",
-    "7",
-    "10",
-    "100",
-    "0.5",
-    "-0.5",
-    "0.1",
-    "0.2",
-    "1.005",
-    "2.675",
-    "99.995",
-    "100.50",
-    "1234567.891",
-    "-1234.5678",
-    "3.14159",
-    "0.000001",
-    "12345678901234567890.123456789",
-    "9007199254740993",
-    "1362188104995221504",
-    "-0.004",
-    "33.333333",
-    "1e2",
-    "2.50",
-    "0.00",
-    "1000000",
-    "17",
-    "365",
-    "-3.5",
-    "4.5",
-    "0.045",
-    "19.999",
-    "9999999999999.99",
-];
-
-const DATES: &[&str] = &[
-    "2024-02-29",
-    "2023-02-28",
-    "2024-01-31",
-    "2024-03-31",
-    "2024-12-31",
-    "2025-01-01",
-    "2000-02-29",
-    "1999-12-31",
-    "2024-04-30",
-    "2023-12-31",
-    "2026-01-04",
-    "2024-03-14",
-    "2022-01-01",
-    "2021-10-31",
-];
-
-const INVALID: &[&str] =
-    &["2023-02-29", "not a date", "2024-13-01", "", "2024-02-30 10:00:00", "2024-03-01 25:00:00"];
-
-const CLOCKS: &[&str] = &["00:00:00", "23:59:59", "12:00:00", "12:30:05", "00:00:01", "08:15:30", "17:00:00"];
-
-const TIMES: &[&str] =
-    &["12:34:56", "00:00:00", "23:59:59", "-01:30:00", "100:00:00", "8:05:09", "12:00:01.5"];
-
-const FORMATS: &[&str] = &[
-    "%Y-%m-%d",
-    "%Y-%m-%d %H:%i:%s",
-    "%Y%m%d%H%i%S",
-    "%y/%c/%e",
-    "%W %M %D %Y",
-    "%a %b %d",
-    "%j %U %u",
-    "%V %v",
-    "%X %x",
-    "%h:%i:%s %p",
-    "%k|%l|%I",
-    "%r",
-    "%T.%f",
-    "%w",
-    "%Y年%m月%d日",
-    "%H时%i分",
-    "%%Y",
-    "%q%Z",
-    "%d%",
-    "",
-];
-
-const REGEXES: &[&str] = &[
-    "^a",
-    "[0-9]+",
-    "b|c",
-    "张.",
-    "^$",
-    "[[:digit:]]{2,}",
-    "(ab)+",
-    "\\\\d+",
-    "o$",
-    "[a-c]-",
-    "店$",
-    "x.*x",
-    "\\\\s",
-    "[^a-z]",
-    "^.{3}$",
-    "[一-龥]+",
-];
-
-const LIKES: &[&str] = &[
-    "a%", "%c", "%张%", "_b%", "%-%", "abc", "%", "", "100\\\\%", "a\\\\_b", "___", "%店", "A%C", "%😀%",
-    "% ",
-];
-
-const JSONS: &[&str] = &[
-    r#"{"a":1,"b":"x","list":[1,2,3],"o":{"k":"v","n":null}}"#,
-    r#"{"a": 1.50, "b": "张三", "list": ["p", "q"], "o": {}}"#,
-    r#"{"a":"1","t":true,"list":[{"id":1},{"id":2}],"o":{"k":{"z":[0]}}}"#,
-    r#"[1, "two", null, {"a":3}]"#,
-    r#""text""#,
-    "42",
-    "null",
-    "{}",
-    "[]",
-];
-
-const PATHS: &[&str] = &[
-    "$.a",
-    "$.b",
-    "$.list",
-    "$.list[0]",
-    "$.list[1]",
-    "$.list[*]",
-    "$.list[*].id",
-    "$.o",
-    "$.o.k",
-    "$.o.n",
-    "$.none",
-    "$",
-    "$[0]",
-    "$[3].a",
-    "$.t",
-    "$.\"a\"",
-    "$.list[9]",
-    "$.*",
-];
 
 /// A literal for both sides.
 fn same(s: String) -> (String, String) {
@@ -393,8 +158,9 @@ impl Writing<'_> {
                     self.number(d)
                 }
                 _ => {
+                    // As many digits as a floating number has.
                     let d = self.dice.of(NUMBERS);
-                    self.text(d)
+                    self.text(if d.len() > 16 { "12.5" } else { d })
                 }
             },
             'b' => match self.dice.below(6) {
@@ -436,7 +202,29 @@ impl Writing<'_> {
                 self.text(j)
             }
             'p' => same(quoted(self.dice.of(PATHS))),
-            'f' => same(quoted(self.dice.of(FORMATS))),
+            'f' => {
+                let f = self.format();
+                same(quoted(&f))
+            }
+            'K' => {
+                self.two_way = self.dice.of(TWO_WAY);
+                same(quoted(self.two_way))
+            }
+            'k' => same(quoted(self.two_way)),
+            'S' => {
+                let (text, pattern) = self.dice.of(TO_DATE);
+                let (a, b) = self.text(text);
+                (format!("{a}, {}", quoted(pattern)), format!("{b}, {}", quoted(pattern)))
+            }
+            'q' => same(self.dice.of(INTERVALS).to_owned()),
+            'u' => same(self.dice.of(UNITS).to_owned()),
+            'y' => {
+                let n = self.dice.below(9);
+                same(UNITS[n].to_owned())
+            }
+            'T' => same(self.dice.of(TYPES).to_owned()),
+            'Z' => same(self.dice.of(DATED).to_owned()),
+            'C' => self.chain(),
             'r' => same(format!("'{}'", self.dice.of(REGEXES))),
             'L' => same(format!("'{}'", self.dice.of(LIKES))),
             'A' => self.aggregate(AGGREGATES),
@@ -445,25 +233,59 @@ impl Writing<'_> {
         }
     }
 
+    /// Some letters of DATE_FORMAT, or a usual pattern.
+    fn format(&mut self) -> String {
+        if self.dice.once_in(2) {
+            return self.dice.of(FORMATS).to_owned();
+        }
+        let letters: Vec<char> = LETTERS.chars().collect();
+        (0..1 + self.dice.below(4))
+            .map(|_| format!("%{}", self.dice.of(&letters)))
+            .collect::<Vec<_>>()
+            .join("|")
+    }
+
+    /// Operands between operators, without a parenthesis: what binds tighter decides.
+    fn chain(&mut self) -> (String, String) {
+        let (mut ours, mut theirs) = self.operand('N', 0);
+        for _ in 0..2 + self.dice.below(4) {
+            let op = self.dice.of(INFIX);
+            let (a, b) = self.operand('N', 0);
+            let blank = if op.chars().all(|c| c.is_ascii_alphabetic() || c == ' ') || self.dice.once_in(2) {
+                " "
+            } else {
+                ""
+            };
+            let blank =
+                if op.chars().any(|c| c.is_ascii_alphabetic()) || op.contains('-') { " " } else { blank };
+            ours += &format!("{blank}{op}{blank}{a}");
+            theirs += &format!("{blank}{op}{blank}{b}");
+        }
+        (ours, theirs)
+    }
+
     fn nested(&mut self, kind: Kind, depth: usize) -> (String, String) {
         let fits = |p: &&Pattern| match kind {
             't' => matches!(p.1, 't' | 's'),
             's' => p.1 == 's',
             'i' => p.1 == 'i',
             'd' | 'x' => matches!(p.1, 'x' | 'i'),
-            'v' => !matches!(p.1, 'j'),
+            'v' => !matches!(p.1, 'j' | 'B'),
             k => p.1 == k,
         };
         let fitting: Vec<&Pattern> = PATTERNS.iter().filter(|p| p.0 != "aggregate").filter(fits).collect();
         let pattern = fitting[self.dice.below(fitting.len())];
+        let outer = std::mem::replace(&mut self.inner, true);
         let (a, b) = self.fill(pattern.2, depth);
+        self.inner = outer;
         (format!("({a})"), format!("({b})"))
     }
 
     /// Text: as a literal, or inside quotes as a reference.
     fn text(&mut self, s: &str) -> (String, String) {
         match self.dice.below(3) {
-            0 => {
+            // Braces stand in data only: in the expression they are a reference.
+            n if n == 0 || s.contains("{{") => {
                 let at = self.field(serde_json::to_string(s).unwrap());
                 (format!("'{{{{v{at}}}}}'"), quoted(s))
             }
@@ -509,7 +331,7 @@ impl Writing<'_> {
                 1 + self.dice.below(12),
                 1 + self.dice.below(28)
             ),
-            1 => self
+            1 if !self.inner => self
                 .dice
                 .of(&["2023-02-29", "not a date", "2024-13-01", "", "2024/3/5", "20240229", "24-2-9"])
                 .into(),
@@ -524,7 +346,7 @@ impl Writing<'_> {
             0 => format!("{day} {clock}.{}", self.dice.of(&["5", "123456", "250"])),
             1 => format!("{day}T{clock}"),
             2 => day.to_owned(),
-            3 => self
+            3 if !self.inner => self
                 .dice
                 .of(&["2024-02-30 10:00:00", "20240229123005", "2024-03-01 25:00:00", "2024-2-3 4:5:6"])
                 .into(),
