@@ -146,14 +146,7 @@ impl App {
     /// # Errors
     /// Manifests that cannot be used.
     pub fn registry(&self) -> Result<Registry, Stop> {
-        Registry::new(&self.project.manifests()).map_err(|failures| {
-            Stop::Problems(
-                failures
-                    .into_iter()
-                    .map(|f| Problem { hint: f.hint, ..Problem::error(&f.code, f.place, f.message) })
-                    .collect(),
-            )
-        })
+        Ok(Registry::new(&self.project.manifests())?)
     }
 
     /// The built-in platforms only.
@@ -161,10 +154,7 @@ impl App {
     /// # Errors
     /// The HTTP client cannot be made.
     pub fn built_in(&self) -> Result<Registry, Stop> {
-        Registry::new(&[]).map_err(|failures| match failures.into_iter().next() {
-            Some(f) => f.into(),
-            None => Stop::Problems(Vec::new()),
-        })
+        Ok(Registry::new(&[])?)
     }
 
     /// The engine over a ledger.

@@ -30,7 +30,7 @@ impl Registry {
     pub fn interfaces(&self) -> Vec<ApiFacts> {
         let mut out = Vec::new();
         for manifest in self.manifests() {
-            for api in &manifest.apis {
+            for api in &manifest.form.apis {
                 let mut names = api.aliases.clone();
                 let prefix = manifest.method_prefix();
                 if !prefix.is_empty()
@@ -39,14 +39,14 @@ impl Registry {
                     names.push(rest.replace('/', "."));
                 }
                 out.push(ApiFacts {
-                    platform: manifest.name.clone(),
+                    platform: manifest.name().to_owned(),
                     path: api.path.clone(),
                     names,
                     id: api.id.clone(),
                     max_page_size: api.max_page_size,
                     max_window_days: api.max_window_days,
-                    size_fields: manifest.paging.size.clone(),
-                    fields: api.fields.clone(),
+                    size_fields: manifest.form.paging.size.clone(),
+                    fields: api.fields.iter().map(|f| f.name.clone()).collect(),
                 });
             }
         }
@@ -57,6 +57,6 @@ impl Registry {
     pub fn facts(&self, spec: &ConnectorSpec, api: &str) -> Option<ApiFacts> {
         let manifest = self.manifest(&spec.platform)?;
         let path = manifest.api(api).1?.path.clone();
-        self.interfaces().into_iter().find(|i| i.platform == manifest.name && i.path == path)
+        self.interfaces().into_iter().find(|i| i.platform == manifest.name() && i.path == path)
     }
 }

@@ -10,5 +10,5 @@ mod registry;
 pub mod sql;
 
 pub use catalogue::ApiFacts;
-pub use http::Account;
+pub use http::{Account, Rehearsed, rehearse};
 pub use registry::{Description, Ports, Registry};

@@ -10,12 +10,19 @@ use heliu_model::{Call, CallKind, ConnectorSpec, Failure, Problem, text};
 use heliu_transform::{Map, Metadata, Value};
 
 use crate::heliu::{NAMES, NoOp};
-use crate::http::{Account, Client, HttpSource, HttpTarget, Timeouts};
+use crate::http::{Account, Client, HttpSource, HttpTarget, Reach, Timeouts};
 use crate::manifest::Manifest;
 use crate::{http, sql};
 
 const BUILT_IN: &[(&str, &str)] = &[
     ("platforms/jushuitan.toml", include_str!("../../../platforms/jushuitan.toml")),
+    ("platforms/kuaimai.toml", include_str!("../../../platforms/kuaimai.toml")),
+    ("platforms/okki.toml", include_str!("../../../platforms/okki.toml")),
+    ("platforms/kingdee.toml", include_str!("../../../platforms/kingdee.toml")),
+    ("platforms/yonyou.toml", include_str!("../../../platforms/yonyou.toml")),
+    ("platforms/dingtalk.toml", include_str!("../../../platforms/dingtalk.toml")),
+    ("platforms/wecom.toml", include_str!("../../../platforms/wecom.toml")),
+    ("platforms/qeasy-open.toml", include_str!("../../../platforms/qeasy-open.toml")),
     ("platforms/http.toml", include_str!("../../../platforms/http.toml")),
 ];
 
@@ -56,7 +63,7 @@ pub struct Description {
 pub struct Registry {
     manifests: Vec<(Arc<Manifest>, String)>,
     accounts: Mutex<HashMap<String, Arc<Account>>>,
-    client: Client,
+    clients: Mutex<HashMap<Reach, Client>>,
 }
 
 impl Registry {
@@ -64,33 +71,26 @@ impl Registry {
     ///
     /// # Errors
     /// Every manifest that cannot be used.
-    pub fn new(own: &[(String, String)]) -> Result<Registry, Vec<Failure>> {
+    pub fn new(own: &[(String, String)]) -> Result<Registry, Vec<Problem>> {
         let mut manifests: Vec<(Arc<Manifest>, String)> = Vec::new();
-        let mut failures = Vec::new();
+        let mut problems = Vec::new();
         let all = BUILT_IN
             .iter()
             .map(|(f, s)| ((*f).to_owned(), (*s).to_owned(), "built-in".to_owned()))
             .chain(own.iter().map(|(f, s)| (f.clone(), s.clone(), f.clone())));
         for (file, source, origin) in all {
-            match Manifest::parse(&source, &file) {
+            match Manifest::read(&source, &file) {
                 Ok(m) => {
-                    manifests.retain(|(old, _)| old.name != m.name);
+                    manifests.retain(|(old, _)| old.name() != m.name());
                     manifests.push((m, origin));
                 }
-                Err(f) => failures.push(f),
+                Err(found) => problems.extend(found),
             }
         }
-        let client = match Client::new(Timeouts::default()) {
-            Ok(client) => client,
-            Err(f) => {
-                failures.push(f);
-                return Err(failures);
-            }
-        };
-        if !failures.is_empty() {
-            return Err(failures);
+        if !problems.is_empty() {
+            return Err(problems);
         }
-        Ok(Registry { manifests, accounts: Mutex::new(HashMap::new()), client })
+        Ok(Registry { manifests, accounts: Mutex::default(), clients: Mutex::default() })
     }
 
     /// All platforms, SQL databases and the ledger among them.
@@ -99,15 +99,17 @@ impl Registry {
             .manifests
             .iter()
             .map(|(m, origin)| Description {
-                name: m.name.clone(),
-                aliases: m.aliases.clone(),
-                title: (m.title.en.clone(), m.title.zh.clone()),
+                name: m.form.name.clone(),
+                aliases: m.form.aliases.clone(),
+                title: (m.form.title.en.clone(), m.form.title.zh.clone()),
                 credentials: m
+                    .form
                     .credentials
                     .iter()
                     .map(|c| (c.name.clone(), c.title.en.clone(), c.title.zh.clone(), c.required, c.secret))
                     .collect(),
                 apis: m
+                    .form
                     .apis
                     .iter()
                     .map(|a| (a.path.clone(), a.title.en.clone(), a.title.zh.clone()))
@@ -156,7 +158,7 @@ impl Registry {
     /// Unknown, with the nearest name.
     pub fn canonical(&self, name: &str) -> Result<String, Problem> {
         if let Some((m, _)) = self.manifests.iter().find(|(m, _)| m.answers_to(name)) {
-            return Ok(m.name.clone());
+            return Ok(m.name().to_owned());
         }
         if let Some(d) = self.describe().into_iter().find(|d| {
             d.name.eq_ignore_ascii_case(name) || d.aliases.iter().any(|a| a.eq_ignore_ascii_case(name))
@@ -204,9 +206,11 @@ impl Registry {
         let manifest = self.manifest(&spec.platform);
         let known: Vec<&str> = match (&manifest, name.as_str()) {
             (Some(m), _) => m
+                .form
                 .credentials
                 .iter()
                 .flat_map(|c| std::iter::once(c.name.as_str()).chain(c.aliases.iter().map(String::as_str)))
+                .chain(http::COMMON.iter().copied())
                 .collect(),
             (None, "mysql" | "sqlite") => sql::settings(&name).to_vec(),
             (None, _) => Vec::new(),
@@ -252,11 +256,34 @@ impl Registry {
             tokens: ports.tokens.clone(),
             budget: ports.budget.clone(),
             owner: ports.owner.clone(),
-            client: self.client.clone(),
+            client: self.client(spec).map_err(|p| vec![p])?,
         };
         let account = Arc::new(Account::new(manifest, spec, ports)?);
         accounts.insert(spec.name.clone(), account.clone());
         Ok(account)
+    }
+
+    /// The client of a connector; connectors with the same certificates and proxy share one.
+    fn client(&self, spec: &ConnectorSpec) -> Result<Client, Problem> {
+        let ca = match spec.setting("ssl_ca") {
+            None => None,
+            Some(file) => Some(std::fs::read_to_string(spec.project.join(&file)).map_err(|e| {
+                Problem::error(
+                    "HL-1014",
+                    "ssl_ca",
+                    text!("the file `{file}` cannot be read: {e}", "文件 `{file}` 无法读取:{e}"),
+                )
+            })?),
+        };
+        let reach = Reach { ca, proxy: spec.setting("proxy") };
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(c) = clients.get(&reach) {
+            return Ok(c.clone());
+        }
+        let client = Client::new(Timeouts::default(), &reach)
+            .map_err(|f| Problem { hint: f.hint, ..Problem::error(&f.code, "platform", f.message) })?;
+        clients.insert(reach, client.clone());
+        Ok(client)
     }
 
     /// A source.
@@ -357,10 +384,10 @@ impl Registry {
         }
         let (path, api) = manifest.api(&meta.api);
         let Some(api) = api else {
-            if !manifest.apis.is_empty() {
-                let paths: Vec<&str> = manifest.apis.iter().map(|a| a.path.as_str()).collect();
+            if !manifest.form.apis.is_empty() {
+                let paths: Vec<&str> = manifest.form.apis.iter().map(|a| a.path.as_str()).collect();
                 let near = heliu_transform::nearest(&path, paths.iter().copied());
-                let platform = &manifest.name;
+                let platform = manifest.name();
                 let hint = match near {
                     Some(near) => text!("did you mean `{near}`?", "是否为 `{near}`?"),
                     None => text!(

@@ -1,5 +1,6 @@
 //! One account on a platform: its credentials, tokens, budget; everything a call needs that is not the call.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,10 +12,12 @@ use heliu_transform::{Map, Value};
 use tokio::sync::{Mutex, Semaphore};
 
 use super::client::{Client, Reply, Wire};
+use super::decode::decode;
+use super::encode::Setting;
 use super::mask::Mask;
-use super::outcome::Reading;
+use super::outcome::{Reading, Told};
 use super::token::refused;
-use crate::manifest::Manifest;
+use crate::manifest::{CredentialForm, Manifest, Route, fits};
 
 /// What outside calls need from the rest of the program.
 #[derive(Clone)]
@@ -37,43 +40,50 @@ pub struct Account {
     pub(crate) ports: Ports,
     pub(crate) name: String,
     pub(super) base_url: String,
-    pub(super) credentials: Vec<(String, Secret)>,
-    pub(super) limits: Limits,
+    /// The connector gives its own address.
+    pub(super) own_base: bool,
+    /// Values of all credentials, defaults among them.
+    pub(super) values: Arc<BTreeMap<String, String>>,
+    limits: Limits,
     pub(super) key: String,
     pub(super) origin: String,
     pub(super) token: Mutex<Option<TokenRow>>,
+    pub(super) addresses: Mutex<Option<Arc<BTreeMap<String, String>>>>,
     gate: Semaphore,
     /// Whoever waits for the budget waits in line.
     line: Mutex<()>,
 }
 
-/// A slot of the budget, released when the request is over, however it ends.
+/// Slots of the budget, released when the request is over, however it ends.
 pub(super) struct Pass {
     budget: Arc<dyn Budget>,
     clock: Arc<dyn Clock>,
-    slot: Option<i64>,
+    slots: Vec<i64>,
 }
 
 impl Pass {
     /// The request is over.
     pub(super) async fn over(mut self) -> Result<(), Failure> {
-        match self.slot.take() {
-            Some(slot) => self.budget.release(slot, self.clock.now()).await,
-            None => Ok(()),
+        for slot in std::mem::take(&mut self.slots) {
+            self.budget.release(slot, self.clock.now()).await?;
         }
+        Ok(())
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
         // The request was given up on its way.
-        if let Some(slot) = self.slot.take()
+        let slots = std::mem::take(&mut self.slots);
+        if !slots.is_empty()
             && let Ok(handle) = tokio::runtime::Handle::try_current()
         {
             let (budget, clock) = (self.budget.clone(), self.clock.clone());
             handle.spawn(async move {
-                if let Err(f) = budget.release(slot, clock.now()).await {
-                    tracing::warn!(target: "heliu", "{f}");
+                for slot in slots {
+                    if let Err(f) = budget.release(slot, clock.now()).await {
+                        tracing::warn!(target: "heliu", "{f}");
+                    }
                 }
             });
         }
@@ -85,8 +95,38 @@ impl Drop for Pass {
 pub(crate) struct Ask {
     pub kind: CallKind,
     pub method: String,
+    /// Interface, path parameters filled in.
     pub path: String,
+    /// What is sent unless the manifest has a shape for it.
     pub params: Params,
+    /// The evaluated `request`, for shapes and templates.
+    pub request: Value,
+    /// The evaluated `otherRequest`, likewise.
+    pub other: Value,
+    /// Requests of the records of one write, likewise.
+    pub rows: Vec<Value>,
+    /// Name of the record key on the wire.
+    pub key: String,
+    /// A key of the record and its version.
+    pub row: String,
+    pub route: Arc<Route>,
+}
+
+impl Ask {
+    pub fn new(kind: CallKind, method: &str, path: String, params: Map, route: Arc<Route>) -> Ask {
+        Ask {
+            kind,
+            method: method.to_owned(),
+            path,
+            params: Params::Object(params),
+            request: Value::Null,
+            other: Value::Null,
+            rows: Vec::new(),
+            key: String::new(),
+            row: String::new(),
+            route,
+        }
+    }
 }
 
 /// Parameters of a call.
@@ -97,61 +137,63 @@ pub(crate) enum Params {
     Any(Value),
 }
 
+/// Settings that every connector may have.
+pub(crate) const COMMON: &[&str] = &["ssl_ca", "proxy"];
+
 impl Account {
     /// An account from a connector.
     ///
     /// # Errors
-    /// Missing credentials and address, all at once.
+    /// Missing, unknown and impossible credentials, a missing address; all at once.
     pub fn new(manifest: Arc<Manifest>, spec: &ConnectorSpec, ports: Ports) -> Result<Account, Vec<Problem>> {
         let problems = check(&manifest, spec);
         if !problems.is_empty() {
             return Err(problems);
         }
-        let base_url = spec.base_url.clone().or_else(|| manifest.base_url.clone()).unwrap_or_default();
-        let credentials: Vec<(String, Secret)> = manifest
-            .credentials
-            .iter()
-            .filter_map(|c| c.of(spec).map(|v| (c.name.clone(), Secret::new(v))))
-            .collect();
+        let form = &manifest.form;
+        let value = |c: &CredentialForm| c.of(spec).or_else(|| c.default.clone()).unwrap_or_default();
+        let values: BTreeMap<String, String> =
+            form.credentials.iter().map(|c| (c.name.clone(), value(c))).collect();
+        let base_url = spec.base_url.clone().or_else(|| form.base_url.clone()).unwrap_or_default();
         let limits = Limits {
             requests_per_second: spec.limits.requests_per_second.or(manifest.limits.requests_per_second),
             requests_per_minute: spec.limits.requests_per_minute.or(manifest.limits.requests_per_minute),
             concurrency: spec.limits.concurrency.or(manifest.limits.concurrency),
         };
-        let find = |n: &str| credentials.iter().find(|(k, _)| k == n).map_or("", |(_, v)| v.expose());
         let mut origin = blake3::Hasher::new();
         let mut paired = false;
-        if let Some(t) = &manifest.token {
-            for n in [Some(&t.access), t.refresh.as_ref()].into_iter().flatten() {
-                paired |= !find(n).is_empty();
-                origin.update(find(n).as_bytes()).update(&[0]);
+        if let Some(t) = &form.token {
+            for n in [t.access.as_ref(), t.refresh.as_ref()].into_iter().flatten() {
+                let given = values.get(n).map_or("", String::as_str);
+                paired |= !given.is_empty();
+                origin.update(given.as_bytes()).update(&[0]);
             }
         }
         let origin = origin.finalize().to_hex().to_string();
         // The key names the account without telling any secret of it. One application serves several merchants:
         // what tells them apart is the pair they gave.
         let mut id = blake3::Hasher::new();
-        for part in [manifest.name.as_str(), base_url.as_str()] {
+        for part in [manifest.name(), base_url.as_str()] {
             id.update(part.as_bytes()).update(&[0]);
         }
-        for n in ["app_key", "client_id", "corp_id", "key", "username"] {
-            if !find(n).is_empty() {
-                id.update(find(n).as_bytes()).update(&[0]);
-            }
+        for c in form.credentials.iter().filter(|c| c.identity) {
+            id.update(values.get(&c.name).map_or("", String::as_str).as_bytes()).update(&[0]);
         }
         if paired {
             id.update(origin.as_bytes());
         }
-        let key = format!("{}/{}", manifest.name, id.finalize().to_hex().get(..16).unwrap_or(""));
+        let key = format!("{}/{}", manifest.name(), id.finalize().to_hex().get(..16).unwrap_or(""));
         let gate = Semaphore::new(limits.concurrency.unwrap_or(16).max(1) as usize);
         Ok(Account {
             name: spec.name.clone(),
             base_url: base_url.trim_end_matches('/').to_owned(),
-            credentials,
+            own_base: spec.base_url.is_some(),
+            values: Arc::new(values),
             limits,
             key,
             origin,
             token: Mutex::new(None),
+            addresses: Mutex::new(None),
             gate,
             line: Mutex::new(()),
             manifest,
@@ -169,16 +211,26 @@ impl Account {
         &self.key
     }
 
-    pub(super) fn credential(&self, name: &str) -> Option<&Secret> {
-        self.credentials.iter().find(|(k, _)| k == name).map(|(_, v)| v)
+    /// The rules of an interface on this account.
+    pub(crate) fn route(&self, name: &str) -> Arc<Route> {
+        Arc::new(self.manifest.route(name, &self.values))
+    }
+
+    pub(super) fn value(&self, name: &str) -> &str {
+        self.values.get(name).map_or("", String::as_str)
+    }
+
+    /// True when this account works with tokens.
+    pub(super) fn has_token(&self) -> bool {
+        self.manifest.token.as_ref().is_some_and(|t| fits(&t.form.when, &self.values))
     }
 
     pub(super) fn mask(&self, token: Option<&TokenRow>) -> Mask {
         let mut mask = Mask::default();
-        for form in self.manifest.credentials.iter().filter(|c| c.secret) {
-            if let Some(s) = self.credential(&form.name) {
-                mask.add(s);
-            }
+        let form = &self.manifest.form;
+        mask.names(&form.secrets.fields, &form.secrets.headers);
+        for c in form.credentials.iter().filter(|c| c.secret) {
+            mask.add(&Secret::new(self.value(&c.name)));
         }
         if let Some(row) = token {
             mask.add(&row.pair.access);
@@ -191,10 +243,10 @@ impl Account {
 
     /// Asks once: waits for the budget, attaches the token; a refused token is renewed once for all waiters and the
     /// call repeated once.
-    pub(crate) async fn ask(&self, ask: &Ask, reading: &Reading) -> Exchange<(Reply, Bytes)> {
+    pub(crate) async fn ask(&self, ask: &Ask, reading: &Reading) -> Exchange<(Reply, Told)> {
         let mut calls = Vec::new();
         let mut token = None;
-        if self.manifest.token.is_some() {
+        if ask.route.call.token && self.has_token() {
             match self.valid_token(&mut calls).await {
                 Ok(row) => token = Some(row),
                 Err(failure) => return Exchange { calls, result: Err(failure) },
@@ -203,7 +255,7 @@ impl Account {
         for round in 0..2 {
             let result = self.once(ask, token.as_ref(), reading, &mut calls).await;
             match result {
-                Err(f) if f.class == Class::AuthExpired => {
+                Err(f) if f.class == Class::AuthExpired && !f.doubt => {
                     let Some(row) = token.take().filter(|_| round == 0) else {
                         return Exchange { calls, result: Err(refused(f)) };
                     };
@@ -226,41 +278,79 @@ impl Account {
         token: Option<&TokenRow>,
         reading: &Reading,
         calls: &mut Vec<Call>,
-    ) -> Result<(Reply, Bytes), Failure> {
+    ) -> Result<(Reply, Told), Failure> {
         let _slot = self.gate.acquire().await.map_err(|e| {
             Failure::internal("HL-3091", text!("the budget is closed: {e}", "额度已关闭:{e}"))
         })?;
-        let pass = self.wait_for_budget().await?;
-        let wire = self.encode(ask, token.map(|t| &t.pair.access))?;
+        let addresses = self.discovered(calls).await?;
+        let pass = self.wait_for_budget(Some(ask)).await?;
+        let set = Setting {
+            call: &ask.route.call,
+            token: token.map(|t| &t.pair.access),
+            refresh: token.and_then(|t| t.pair.refresh.as_ref()),
+            addresses: &addresses,
+        };
+        let wire = self.encode(ask, &set)?;
         let mask = self.mask(token);
         let result = self.exchange(ask.kind, &wire, &mask, reading, calls).await;
         pass.over().await?;
+        if let Err(f) = &result
+            && f.class == Class::RateLimited
+        {
+            self.hold(f, Some(ask)).await?;
+        }
         result
     }
 
-    /// Waits until one more request keeps the limits.
-    pub(super) async fn wait_for_budget(&self) -> Result<Pass, Failure> {
+    /// Limits of an interface, with the key that they are kept under.
+    fn own_limits(&self, ask: &Ask) -> Option<(String, Limits)> {
+        let form = &ask.route.api.as_ref()?.form;
+        let limits = Limits {
+            requests_per_second: form.limits.requests_per_second,
+            requests_per_minute: form.limits.requests_per_minute,
+            concurrency: None,
+        };
+        limits.timed().then(|| (format!("{}{}", self.key, form.path), limits))
+    }
+
+    /// Waits until one more request keeps the limits, the interface's own and the account's.
+    pub(super) async fn wait_for_budget(&self, ask: Option<&Ask>) -> Result<Pass, Failure> {
         let Ports { budget, clock, owner, .. } = &self.ports;
-        let mut pass = Pass { budget: budget.clone(), clock: clock.clone(), slot: None };
-        if !self.limits.timed() {
+        let mut pass = Pass { budget: budget.clone(), clock: clock.clone(), slots: Vec::new() };
+        let own = ask.and_then(|a| self.own_limits(a));
+        let whole = self.limits.timed().then(|| (self.key.clone(), self.limits));
+        if own.is_none() && whole.is_none() {
             return Ok(pass);
         }
         let _line = self.line.lock().await;
-        loop {
-            let now = clock.now();
-            match budget.reserve(&self.key, &self.limits, owner, now).await? {
-                Slot::Go(slot) => {
-                    pass.slot = Some(slot);
-                    return Ok(pass);
-                }
-                Slot::Wait(until) => {
-                    clock.sleep_ms(u64::try_from(until.0 - clock.now().0).unwrap_or(0)).await;
+        for (key, limits) in own.into_iter().chain(whole) {
+            loop {
+                match budget.reserve(&key, &limits, owner, clock.now()).await? {
+                    Slot::Go(slot) => {
+                        pass.slots.push(slot);
+                        break;
+                    }
+                    Slot::Wait(until) => {
+                        clock.sleep_ms(u64::try_from(until.0 - clock.now().0).unwrap_or(0)).await;
+                    }
                 }
             }
         }
+        Ok(pass)
     }
 
-    /// Sends and captures one exchange, and judges the reply. The second of the pair is the masked body.
+    /// Nobody of this account asks before the platform wants it.
+    async fn hold(&self, f: &Failure, ask: Option<&Ask>) -> Result<(), Failure> {
+        let until = self.ports.clock.now().plus_ms(f.retry_after_ms.unwrap_or(1_000) as i64);
+        let own = ask.and_then(|a| self.own_limits(a));
+        match own {
+            Some((key, _)) => self.ports.budget.hold(&key, until).await,
+            None if self.limits.timed() => self.ports.budget.hold(&self.key, until).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Sends and captures one exchange, and judges the reply.
     pub(super) async fn exchange(
         &self,
         kind: CallKind,
@@ -268,7 +358,7 @@ impl Account {
         mask: &Mask,
         reading: &Reading,
         calls: &mut Vec<Call>,
-    ) -> Result<(Reply, Bytes), Failure> {
+    ) -> Result<(Reply, Told), Failure> {
         let started = self.ports.clock.now();
         let from = self.ports.clock.monotonic_ms();
         let sent = self.ports.client.send(wire).await;
@@ -276,14 +366,16 @@ impl Account {
         call.millis = u32::try_from(self.ports.clock.monotonic_ms().saturating_sub(from)).unwrap_or(u32::MAX);
         call.request_headers = wire.headers.iter().map(|(k, v)| (k.clone(), mask.header(k, v))).collect();
         call.request_body = mask.body(&wire.body);
+        let headers =
+            |reply: &Reply| reply.headers.iter().map(|(k, v)| (k.clone(), mask.header(k, v))).collect();
         let result = match sent {
-            Ok(reply) => {
+            Ok(mut reply) => {
+                decode(&mut reply, reading);
                 call.status = Some(reply.status);
-                call.response_headers =
-                    reply.headers.iter().map(|(k, v)| (k.clone(), mask.header(k, v))).collect();
+                call.response_headers = headers(&reply);
                 call.response_body = mask.body(&reply.body);
-                match reading.judge(&reply) {
-                    Ok(()) => Ok((reply, call.response_body.clone())),
+                match reading.judge(&reply, self.ports.clock.now()) {
+                    Ok(told) => Ok((reply, told)),
                     Err(mut f) => {
                         f.message =
                             heliu_model::Text { en: mask.text(&f.message.en), zh: mask.text(&f.message.zh) };
@@ -294,34 +386,40 @@ impl Account {
             Err(no) => {
                 if let Some(head) = &no.partial {
                     call.status = Some(head.status);
-                    call.response_headers =
-                        head.headers.iter().map(|(k, v)| (k.clone(), mask.header(k, v))).collect();
+                    call.response_headers = headers(head);
                 }
-                Err(if no.sent { reading.lost(no.failure) } else { no.failure })
+                let mut f = if no.sent { reading.lost(no.failure) } else { no.failure };
+                f.message = heliu_model::Text { en: mask.text(&f.message.en), zh: mask.text(&f.message.zh) };
+                Err(f)
             }
         };
         let result = result
             .map_err(|f| if f.place.is_empty() { f.at(format!("{} {}", call.method, call.url)) } else { f });
         if let Err(f) = &result {
             call.failure = Some(f.clone());
-            if f.class == Class::RateLimited {
-                let until = self.ports.clock.now().plus_ms(f.retry_after_ms.unwrap_or(1_000) as i64);
-                if self.limits.timed() {
-                    self.ports.budget.hold(&self.key, until).await?;
-                }
-            }
         }
         calls.push(call);
         result
     }
 }
 
+/// The captured body of the last call: the reply's own where nothing was masked, so that it is kept once.
+pub(super) fn captured(calls: &[Call]) -> Option<&Bytes> {
+    calls.last().map(|c| &c.response_body)
+}
+
 /// What is missing in a connector, as far as can be seen without a call.
 pub(crate) fn check(manifest: &Manifest, spec: &ConnectorSpec) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for c in manifest.credentials.iter().filter(|c| c.required) {
-        if c.of(spec).is_none() {
-            let (name, en, zh) = (&c.name, &c.title.en, &c.title.zh);
+    let form = &manifest.form;
+    let given: BTreeMap<String, String> =
+        form.credentials.iter().filter_map(|c| Some((c.name.clone(), c.of(spec)?))).collect();
+    for c in &form.credentials {
+        let (name, en, zh) = (&c.name, &c.title.en, &c.title.zh);
+        let value = given.get(name);
+        let wanted = c.required && !c.unless.iter().any(|u| given.contains_key(u));
+        let chosen = !c.required_when.is_empty() && fits(&c.required_when, &given);
+        if value.is_none() && (wanted || chosen) {
             problems.push(
                 Problem::error(
                     "HL-1030",
@@ -334,9 +432,24 @@ pub(crate) fn check(manifest: &Manifest, spec: &ConnectorSpec) -> Vec<Problem> {
                 )),
             );
         }
+        if let Some(v) = value
+            && !c.one_of.is_empty()
+            && !c.one_of.contains(v)
+        {
+            let known = c.one_of.join(", ");
+            problems.push(Problem::error(
+                "HL-1032",
+                spec.place(name),
+                text!(
+                    "`{name} = \"{v}\"` is not known; use {known}",
+                    "未知的 `{name} = \"{v}\"`;可用 {known}"
+                ),
+            ));
+        }
     }
-    let base_url = spec.base_url.clone().or_else(|| manifest.base_url.clone()).unwrap_or_default();
-    if base_url.is_empty() {
+    // A credential may itself be the address (robots).
+    let has_address = spec.base_url.is_some() || form.base_url.is_some();
+    if !has_address {
         problems.push(
             Problem::error("HL-1031", "base_url", text!("`base_url` is missing", "缺少 `base_url`")).hint(
                 text!(
@@ -345,10 +458,6 @@ pub(crate) fn check(manifest: &Manifest, spec: &ConnectorSpec) -> Vec<Problem> {
                 ),
             ),
         );
-    }
-    if manifest.request.auth.as_deref() == Some("by_credentials") {
-        let get = |n: &str| manifest.credentials.iter().find(|c| c.name == n).and_then(|c| c.of(spec));
-        problems.extend(super::encode::check_auth(spec, &get));
     }
     problems
 }

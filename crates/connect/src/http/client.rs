@@ -48,6 +48,8 @@ pub(crate) struct Wire {
     pub url: String,
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
+    /// Until the reply's head is there, where the platform is slower than others.
+    pub first_byte: Option<Duration>,
 }
 
 /// A reply as it came.
@@ -69,6 +71,18 @@ impl Reply {
         self.outline.get_or_init(|| Outline::read(&self.body)).as_ref()
     }
 
+    /// Puts the same content in another form in place of the body.
+    pub fn replace(&mut self, body: Bytes) {
+        self.body = body;
+        self.outline = OnceLock::new();
+    }
+
+    /// A reply that was recorded.
+    pub fn recorded(status: u16, content_type: &str, body: Bytes) -> Reply {
+        let headers = vec![("content-type".to_owned(), content_type.to_owned())];
+        Reply { status, headers, body, outline: OnceLock::new() }
+    }
+
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
@@ -87,42 +101,87 @@ pub(crate) struct NoReply {
 
 static PROVIDER: Once = Once::new();
 
+/// Settings of a connector that concern the connection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Reach {
+    /// PEM text of certificates to trust beside the system's.
+    pub ca: Option<String>,
+    /// Proxy address instead of the environment's; `none`: no proxy.
+    pub proxy: Option<String>,
+}
+
 impl Client {
-    /// A client. Proxies come from the environment.
+    /// A client. Proxies come from the environment unless a connector names one. Certificates are always verified.
     ///
     /// # Errors
-    /// The system's certificates cannot be used.
-    pub fn new(timeouts: Timeouts) -> Result<Client, Failure> {
+    /// The system's or the connector's certificates, or the proxy, cannot be used.
+    pub fn new(timeouts: Timeouts, reach: &Reach) -> Result<Client, Failure> {
         PROVIDER.call_once(|| {
             // Somebody else may have installed one; any will do.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        let inner = reqwest::Client::builder()
+        let bad = |what: &str, e: &dyn std::error::Error| {
+            let why = chain(e);
+            let what = what.to_owned();
+            Failure::config(
+                "HL-3090",
+                text!("the HTTP client cannot be made ({what}): {why}", "无法创建 HTTP 客户端({what}):{why}"),
+            )
+        };
+        let mut builder = reqwest::Client::builder()
             .connect_timeout(timeouts.connect)
             .user_agent(concat!("heliu/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::custom(|attempt| {
-                // Never to another host: credentials travel in headers and bodies.
-                let same = attempt.previous().first().is_some_and(|first| {
-                    first.host_str() == attempt.url().host_str()
-                        && first.port_or_known_default() == attempt.url().port_or_known_default()
-                });
-                if same && attempt.previous().len() < 5 { attempt.follow() } else { attempt.stop() }
-            }))
+            // Followed by hand: only where nothing can be sent twice or elsewhere.
+            .redirect(reqwest::redirect::Policy::none())
             .pool_max_idle_per_host(32)
-            .tcp_nodelay(true)
-            .build()
-            .map_err(|e| {
-                let why = chain(&e);
-                Failure::internal(
+            .tcp_nodelay(true);
+        if let Some(pem) = &reach.ca {
+            let list =
+                reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(|e| bad("ssl_ca", &e))?;
+            if list.is_empty() {
+                return Err(Failure::config(
                     "HL-3090",
-                    text!("the HTTP client cannot be made: {why}", "无法创建 HTTP 客户端:{why}"),
-                )
-            })?;
+                    text!("`ssl_ca` holds no certificate", "`ssl_ca` 中没有证书"),
+                ));
+            }
+            builder = builder.tls_certs_merge(list);
+        }
+        match reach.proxy.as_deref() {
+            None | Some("") => {}
+            Some("none") => builder = builder.no_proxy(),
+            Some(url) => {
+                builder = builder.proxy(reqwest::Proxy::all(url).map_err(|e| bad("proxy", &e))?);
+            }
+        }
+        let inner = builder.build().map_err(|e| bad("setup", &e))?;
         Ok(Client { inner, timeouts })
     }
 
-    /// Sends once.
+    /// Sends, and follows redirections that stay with the same host and repeat nothing: of GET and HEAD, and those that
+    /// ask for the same call once more (307, 308).
     pub(crate) async fn send(&self, wire: &Wire) -> Result<Reply, Box<NoReply>> {
+        let mut reply = self.once(wire).await?;
+        let mut wire = std::borrow::Cow::Borrowed(wire);
+        for _ in 0..5 {
+            let harmless =
+                matches!(wire.method.as_str(), "GET" | "HEAD") || matches!(reply.status, 307 | 308);
+            if !matches!(reply.status, 301 | 302 | 303 | 307 | 308) || !harmless {
+                break;
+            }
+            let here = reqwest::Url::parse(&wire.url).ok();
+            let there = here.as_ref().zip(reply.header("location")).and_then(|(u, l)| u.join(l).ok());
+            let (Some(here), Some(there)) = (here, there) else { break };
+            if here.origin() != there.origin() {
+                break;
+            }
+            wire.to_mut().url = there.to_string();
+            reply = self.once(&wire).await?;
+        }
+        Ok(reply)
+    }
+
+    /// Sends once.
+    async fn once(&self, wire: &Wire) -> Result<Reply, Box<NoReply>> {
         let no = |failure: Failure, sent: bool| Box::new(NoReply { failure, sent, partial: None });
         let bad = |why: String| {
             no(
@@ -146,10 +205,11 @@ impl Client {
         if !wire.body.is_empty() {
             request = request.body(wire.body.clone());
         }
-        let response = match tokio::time::timeout(self.timeouts.first_byte, request.send()).await {
+        let first_byte = wire.first_byte.unwrap_or(self.timeouts.first_byte);
+        let response = match tokio::time::timeout(first_byte, request.send()).await {
             Ok(Ok(r)) => r,
             Ok(Err(e)) => return Err(no(unreachable(&e), !e.is_connect() && !e.is_builder())),
-            Err(_) => return Err(no(silent(self.timeouts.first_byte), true)),
+            Err(_) => return Err(no(silent(first_byte), true)),
         };
         let mut reply = Reply {
             status: response.status().as_u16(),

@@ -1,17 +1,25 @@
 //! The HTTP engine: budgets, tokens, signing, sending, capturing, reading replies.
 
 mod account;
+mod batch;
 mod client;
+mod decode;
+mod detail;
+mod discover;
 mod encode;
 mod mask;
 mod outcome;
 mod probe;
+mod rehearse;
 mod source;
 mod target;
 mod token;
+#[cfg(test)]
+mod vectors;
 
-pub(crate) use account::check;
 pub use account::{Account, Ports};
-pub use client::{Client, Timeouts};
+pub(crate) use account::{COMMON, check};
+pub use client::{Client, Reach, Timeouts};
+pub use rehearse::{Rehearsed, rehearse};
 pub use source::HttpSource;
 pub use target::HttpTarget;

@@ -1,8 +1,9 @@
 //! A paged API as a source.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use chrono_tz::Tz;
 use heliu_model::call::Exchange;
 use heliu_model::ports::{Page, PageRequest, Prepared, Source, SourceShape};
@@ -12,26 +13,30 @@ use heliu_transform::mapping::Request;
 use heliu_transform::metadata::Item;
 use heliu_transform::{Context, Map, Metadata, Number, Path, Value, records};
 
-use super::account::{Account, Ask, Params};
+use super::account::{Account, Ask, Params, captured};
 use super::client::Reply;
-use super::outcome::{Reading, cut};
-use crate::manifest::ReplyForm;
+use super::detail::{Detail, Details};
+use super::outcome::{Reading, Told, cut};
+use crate::manifest::{AnchorForm, CallScope, ReplyForm, Route, Style, Values};
 
 /// A source on an HTTP platform.
 pub struct HttpSource {
-    account: Arc<Account>,
-    request: Request,
-    path: String,
-    reading: Reading,
+    pub(super) account: Arc<Account>,
+    pub(super) request: Request,
+    pub(super) route: Arc<Route>,
+    pub(super) reading: Reading,
     shape: SourceShape,
     tz: Tz,
     fields: PageFields,
-    anchor_param: Option<String>,
-    anchor_page: Option<i64>,
+    anchor: Option<AnchorForm>,
     signs: Signs,
     /// Pages are asked for with parameters.
     paged: bool,
     start: i64,
+    /// Columns of positional rows: names in the record, names on the wire.
+    columns: Option<(Vec<String>, Vec<String>)>,
+    detail: Option<Detail>,
+    details: Mutex<Details>,
 }
 
 /// Which parameters carry the page.
@@ -41,20 +46,23 @@ struct PageFields {
     size: Option<String>,
     offset: Option<String>,
     cursor: Option<String>,
+    first_cursor: Option<Value>,
 }
 
 /// Where a reply says how it goes on.
 #[derive(Debug, Default)]
-struct Signs {
+pub(super) struct Signs {
     total: Vec<Path>,
+    total_header: Option<String>,
     pages: Vec<Path>,
     size: Vec<Path>,
     has_next: Vec<Path>,
     next: Vec<Path>,
+    link: bool,
 }
 
 impl Signs {
-    fn new(form: &ReplyForm, meta: &Metadata) -> Self {
+    pub(super) fn new(form: &ReplyForm, meta: &Metadata) -> Self {
         // What the document says comes first.
         let own = |keys: &[&str], places: &[String]| -> Vec<Path> {
             keys.iter()
@@ -66,10 +74,12 @@ impl Signs {
         let next = meta.reply_key("pagekey").or_else(|| meta.reply_key("cursorkey")).map(str::to_owned);
         let mut signs = Signs {
             total: own(&["totalField"], &form.total),
+            total_header: form.total_header.clone(),
             pages: own(&[], &form.pages),
             size: own(&[], &form.size),
             has_next: own(&["hasNextField"], &form.has_next),
             next: own(&["cursorPath"], &form.next),
+            link: form.link_header,
         };
         if let Some(key) = next.filter(|k| !k.trim().is_empty()) {
             signs.next.insert(0, Path::with_slashes(&key));
@@ -91,15 +101,25 @@ fn uses(item: &Item, names: &[&str]) -> bool {
     item.value.as_ref().is_some_and(|v| names.iter().any(|n| v.in_text().contains(n)))
 }
 
+fn plain(v: &toml::Value) -> Value {
+    match v {
+        toml::Value::Integer(n) => Value::from(*n),
+        toml::Value::Boolean(b) => Value::from(*b),
+        toml::Value::String(s) => Value::from(s.as_str()),
+        other => Value::from(other.to_string()),
+    }
+}
+
 impl HttpSource {
     /// A source for a document.
     ///
     /// # Errors
     /// What is wrong with the document for this platform.
     pub fn new(account: Arc<Account>, meta: &Metadata, tz: Tz) -> Result<HttpSource, Vec<Problem>> {
-        let manifest = account.manifest.clone();
-        let (path, api) = manifest.api(&meta.api);
-        let paging = &manifest.paging;
+        let route = account.route(&meta.api);
+        let api = route.api.as_ref().map(|a| &a.form);
+        let paging = &route.paging;
+        let own = |names: &[&str]| names.iter().find_map(|n| said(meta, n));
         let pick = |names: &[String], vars: &[&str]| -> Option<String> {
             meta.request
                 .iter()
@@ -107,61 +127,106 @@ impl HttpSource {
                 .find(|i| uses(i, vars) || names.contains(&i.field))
                 .map(|i| i.field.clone())
         };
-        let named = |keys: &[&str]| keys.iter().find_map(|k| said(meta, k));
         let mut fields = PageFields {
-            page: named(&["pageField", "pageParam"])
+            page: own(&["pageField", "pageParam"])
                 .or_else(|| pick(&paging.page, &["PAGINATION_START_PAGE", "PAGE_NO", "$pageNumber"])),
-            size: named(&["pageSizeField", "sizeField", "sizeParam"])
+            size: own(&["pageSizeField", "sizeField", "sizeParam"])
                 .or_else(|| pick(&paging.size, &["PAGINATION_PAGE_SIZE", "PAGE_SIZE"])),
-            offset: named(&["offsetField", "offsetParam"])
+            offset: own(&["offsetField", "offsetParam"])
                 .or_else(|| pick(&paging.offset, &["PAGINATION_START_ROW"])),
-            cursor: named(&["cursorField", "cursorParam"])
+            cursor: own(&["cursorField", "cursorParam"])
                 .or_else(|| pick(&paging.cursor, &["LAST_ID", "$cursor"])),
+            first_cursor: paging.first_cursor.as_ref().map(plain),
         };
-        let has_fields = fields.page.is_some() || fields.offset.is_some();
-        let style = match paging.style.as_str() {
-            "page" => {
+        let mut anchor = api.and_then(|a| a.anchor.clone());
+        let asked_style = own(&["style", "type"]);
+        let style = match (paging.style, asked_style.as_deref()) {
+            (Style::Auto, Some("page")) => Style::Page,
+            (Style::Auto, Some("offset")) => Style::Offset,
+            (Style::Auto, Some("cursor")) => Style::Cursor,
+            (Style::Auto, Some("since")) => Style::Since,
+            (Style::Auto, Some("link")) => Style::Link,
+            (Style::Auto, Some("none")) => Style::None,
+            (style, _) => style,
+        };
+        let walk = match style {
+            Style::Page => {
                 // The platform pages by itself where the request says nothing.
                 fields.page = fields.page.or_else(|| paging.page.first().cloned());
                 fields.size = fields.size.or_else(|| paging.size.first().cloned());
                 Paging::Numbered
             }
-            "none" => Paging::Single,
-            _ if fields.cursor.is_some() => Paging::Cursor,
-            _ if has_fields && (meta.paged || uses_any_page_variable(meta)) => Paging::Numbered,
+            Style::Offset => {
+                fields.offset = fields.offset.or_else(|| paging.offset.first().cloned());
+                fields.size = fields.size.or_else(|| paging.size.first().cloned());
+                Paging::Numbered
+            }
+            Style::Cursor => {
+                fields.cursor = fields.cursor.or_else(|| paging.cursor.first().cloned());
+                fields.size = fields.size.or_else(|| paging.size.first().cloned());
+                Paging::Cursor
+            }
+            Style::Link => Paging::Cursor,
+            Style::Since => {
+                let param = fields.cursor.take().or_else(|| paging.since.as_ref().map(|s| s.param.clone()));
+                let path = own(&["cursorPath", "sincePath"])
+                    .or_else(|| paging.since.as_ref().map(|s| s.path.clone()))
+                    .unwrap_or_else(|| meta.id.clone());
+                anchor = param.map(|param| AnchorForm { param, path, page: None });
+                fields.size = fields.size.or_else(|| paging.size.first().cloned());
+                Paging::Numbered
+            }
+            Style::None => Paging::Single,
+            Style::Auto if fields.cursor.is_some() => Paging::Cursor,
+            Style::Auto
+                if (fields.page.is_some() || fields.offset.is_some())
+                    && (meta.paged || uses_any_page_variable(meta)) =>
+            {
+                Paging::Numbered
+            }
             // Nothing is asked for by page: if the reply links to a next one, that is followed.
-            _ if manifest.reply.link_header => Paging::Cursor,
-            _ => Paging::Single,
+            Style::Auto if route.reply.link_header => Paging::Cursor,
+            Style::Auto => Paging::Single,
         };
-        let anchor = api.and_then(|a| a.anchor.as_ref());
-        let style = if anchor.is_some() && style == Paging::Numbered { Paging::Anchored } else { style };
-        let asked = meta.page_size.unwrap_or_else(|| api.and_then(|a| a.max_page_size).unwrap_or(100));
-        let size = asked.min(api.and_then(|a| a.max_page_size).unwrap_or(u32::MAX)).max(1);
+        let paged = match walk {
+            Paging::Numbered | Paging::Anchored => true,
+            Paging::Cursor => style == Style::Cursor || meta.paged || uses_any_page_variable(meta),
+            Paging::Single => false,
+        };
+        let walk = if anchor.is_some() && walk == Paging::Numbered { Paging::Anchored } else { walk };
+        let most = api.and_then(|a| a.max_page_size);
+        let size = meta.page_size.or(most).unwrap_or(100).min(most.unwrap_or(u32::MAX)).max(1);
+        let detail = Detail::of(api.and_then(|a| a.detail.as_ref()), meta, &account);
         let shape = SourceShape {
-            paging: style,
+            paging: walk,
             page_size: size,
             max_window_ms: api.and_then(|a| a.max_window_days).map(|d| i64::from(d) * 86_400_000),
-            stamp: api.and_then(|a| a.stamp.clone()),
-            anchor: anchor.map(|a| a.path.clone()),
+            stamp: if detail.is_some() { None } else { api.and_then(|a| a.stamp.clone()) },
+            anchor: anchor.as_ref().map(|a| a.path.clone()).filter(|_| walk == Paging::Anchored),
             concurrency: account.concurrency(),
         };
-        let reading = Reading::new(&manifest.reply, api.and_then(|a| a.list.as_deref()), Some(meta), false);
+        let columns = api.and_then(|a| a.columns.as_ref()).map(|c| columns(meta, &c.param));
+        let reading = Reading::new(
+            &route.reply,
+            api.and_then(|a| a.list.as_deref()),
+            Some(meta),
+            false,
+            account.manifest.timezone,
+        );
         Ok(HttpSource {
             request: Request::compile(meta),
-            path,
             reading,
             shape,
             tz,
             fields,
-            anchor_param: anchor.map(|a| a.param.clone()),
-            anchor_page: anchor.and_then(|a| a.page),
-            signs: Signs::new(&manifest.reply, meta),
-            paged: match style {
-                Paging::Numbered | Paging::Anchored => true,
-                Paging::Cursor => meta.paged || uses_any_page_variable(meta),
-                Paging::Single => false,
-            },
+            anchor: anchor.filter(|_| walk == Paging::Anchored),
+            signs: Signs::new(&route.reply, meta),
+            paged,
             start: meta.start_page.unwrap_or(paging.start),
+            columns,
+            detail,
+            details: Mutex::default(),
+            route,
             account,
         })
     }
@@ -180,8 +245,7 @@ impl HttpSource {
         if let Some(link) = cursor.and_then(|c| c.strip_prefix(LINK)) {
             // The link holds all parameters of its page.
             let path = link.to_owned();
-            let params = Params::Object(Map::new());
-            return Ok(Ask { kind: CallKind::Fetch, method: meta.method.clone(), path, params });
+            return Ok(Ask::new(CallKind::Fetch, &meta.method, path, Map::new(), self.route.clone()));
         }
         let ctx = Context {
             page: number - 1 + self.start,
@@ -194,97 +258,181 @@ impl HttpSource {
             .request
             .render(&ctx, None)
             .map_err(|e| Failure::config(&e.code, e.message).at(format!("source.metadata.{}", e.path)))?;
-        let path = if self.path.contains('{') {
-            Request::fill_path(&self.path, &mut rendered)
+        let path = if self.route.path.contains('{') {
+            Request::fill_path(&self.route.path, &mut rendered)
                 .map_err(|e| Failure::config(&e.code, e.message).at("source.metadata.api"))?
         } else {
-            self.path.clone()
+            self.route.path.clone()
         };
-        let mut params = rendered.request;
-        for (k, v) in rendered.other {
-            params.insert(k, v);
+        // Columns named by `request` are no parameters.
+        let mut params = if self.columns.is_some() { Map::new() } else { rendered.request.clone() };
+        for (k, v) in rendered.other.iter() {
+            params.insert(k, v.clone());
         }
-        if self.paged {
-            put(&mut params, self.fields.size.as_deref(), size);
-            put(&mut params, self.fields.page.as_deref(), ctx.page);
-            put(&mut params, self.fields.offset.as_deref(), ctx.start_row);
+        if let (Some((_, wire)), Some(form)) =
+            (&self.columns, self.route.api.as_ref().and_then(|a| a.form.columns.as_ref()))
+            && params.get(&form.param).is_none_or(Value::is_blank)
+        {
+            params.insert(form.param.clone(), Value::from(wire.join(",")));
         }
-        if let (PageAt::Anchor(at), Some(param)) = (&request.at, &self.anchor_param) {
-            let first = if at.is_empty() { "0" } else { at };
-            let value = Number::from_text(first).map_or_else(|| Value::from(first), Value::Number);
-            params.insert(param.clone(), value);
-            if let Some(page) = self.anchor_page {
-                put(&mut params, self.fields.page.as_deref(), page);
-            }
-        }
-        if let (Some(c), Some(param)) = (cursor, &self.fields.cursor) {
-            params.insert(param.clone(), Value::from(c));
-        }
-        Ok(Ask { kind: CallKind::Fetch, method: meta.method.clone(), path, params: Params::Object(params) })
+        self.page_params(&mut params, request, &ctx, cursor);
+        let mut ask = Ask::new(CallKind::Fetch, &meta.method, path, Map::new(), self.route.clone());
+        ask.key = self.wire_name(&meta.id);
+        self.defaults(&mut params, &ask)?;
+        ask.request = Value::Object(rendered.request);
+        ask.other = Value::Object(rendered.other);
+        ask.params = Params::Object(params);
+        Ok(ask)
     }
 
-    fn read(&self, reply: &Reply) -> Result<Page, Failure> {
-        let form = &self.account.manifest.reply;
-        let meta = self.request.metadata();
-        let outline = reply.outline().map_err(|e| cut(&e.text().en))?;
-        let found = records::find_records(outline, self.reading.list.as_ref(), &self.reading.lists, meta);
-        let found = found.map_err(|e| {
-            let place = match e {
-                records::CutError::NoList(place) | records::CutError::NotJson(place) => place,
-            };
-            Failure::config(
-                "HL-3012",
-                text!("`{place}` of the reply holds no records", "响应的 `{place}` 处不是数据"),
-            )
-            .hint(text!(
-                "name the list's place in otherResponse as `DataKey`",
-                "请在 otherResponse 中用 `DataKey` 指明列表位置"
-            ))
-        })?;
-        let mut page = Page { body: reply.body.clone(), ..Page::default() };
-        let listed = found.as_ref().is_none_or(|f| f.listed);
-        match found {
-            Some(f) => page.elements = f.elements,
-            None => page.warnings.push(text!(
-                "the reply holds no list of records; if it has one, name its place in otherResponse as `DataKey`",
-                "响应中没有数据列表;如果有,请在 otherResponse 中用 `DataKey` 指明位置"
-            )),
+    fn page_params(&self, params: &mut Map, request: &PageRequest, ctx: &Context<'_>, cursor: Option<&str>) {
+        let size = i64::from(self.shape.page_size);
+        if self.paged {
+            put(params, self.fields.size.as_deref(), size);
+            put(params, self.fields.page.as_deref(), ctx.page);
+            put(params, self.fields.offset.as_deref(), ctx.start_row);
         }
-        if !listed {
-            // The reply is one record: a total in it is a sum of money rather than a number of records.
-            return Ok(page);
+        if let (PageAt::Anchor(at), Some(anchor)) = (&request.at, &self.anchor) {
+            let first = if at.is_empty() { "0" } else { at };
+            let value = Number::from_text(first).map_or_else(|| Value::from(first), Value::Number);
+            set(params, &anchor.param, value);
+            if let Some(page) = anchor.page {
+                put(params, self.fields.page.as_deref(), page);
+            }
         }
-        let number = |places: &[Path]| {
-            places.iter().filter_map(|p| outline.text(p)).find_map(|s| s.trim().parse::<u64>().ok())
+        if let Some(param) = self.fields.cursor.as_deref().filter(|_| self.shape.paging == Paging::Cursor) {
+            match cursor {
+                Some(c) => {
+                    let numeric = matches!(
+                        get(params, param).or(self.fields.first_cursor.as_ref()),
+                        Some(Value::Number(_))
+                    );
+                    let value = match Number::from_text(c).filter(|_| numeric) {
+                        Some(n) => Value::Number(n),
+                        None => Value::from(c),
+                    };
+                    set(params, param, value);
+                }
+                None if get(params, param).is_none_or(Value::is_blank) => {
+                    if let Some(first) = &self.fields.first_cursor {
+                        set(params, param, first.clone());
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// The catalogue's values where the metadata gives none.
+    fn defaults(&self, params: &mut Map, ask: &Ask) -> Result<(), Failure> {
+        let Some(api) = self.route.api.as_deref() else { return Ok(()) };
+        if api.defaults.is_empty() {
+            return Ok(());
+        }
+        let scope = CallScope {
+            credentials: self.account.values.clone(),
+            key: ask.key.clone(),
+            ..CallScope::default()
         };
-        let header = form.total_header.as_deref().and_then(|h| reply.header(h));
-        page.total = header.and_then(|v| v.trim().parse().ok()).or_else(|| number(&self.signs.total));
-        page.pages = number(&self.signs.pages);
-        page.size = number(&self.signs.size);
-        page.has_next = self.signs.has_next.iter().filter_map(|p| outline.text(p)).find_map(|s| {
-            match s.trim().to_ascii_lowercase().as_str() {
-                "true" | "1" | "yes" => Some(true),
-                "false" | "0" | "no" => Some(false),
-                _ => None,
-            }
-        });
-        if form.link_header
-            && let Some(link) = reply.header("link")
-        {
-            let next = next_link(link);
-            page.has_next = page.has_next.or(Some(next.is_some()));
-            if self.fields.cursor.is_none() && self.shape.paging == Paging::Cursor {
-                page.next = match next {
-                    Some(url) => Some(format!("{LINK}{}", self.account.below_base(&url)?)),
-                    None => None,
-                };
+        let scope = Arc::new(scope);
+        let (none, rows) = (Value::Null, Vec::new());
+        for (name, shape) in &api.defaults {
+            if get(params, name).is_none_or(Value::is_blank) {
+                let values = Values { params: &none, request: &none, other: &none, rows: &rows };
+                let made = shape.make(&values, &self.account.manifest.templates, &scope);
+                set(params, name, made.map_err(|why| self.account.template_failed(&why))?);
             }
         }
-        if self.fields.cursor.is_some() {
-            page.next = self.signs.next.iter().find_map(|p| outline.text(p));
+        Ok(())
+    }
+
+    /// What the record's field is called in the request.
+    fn wire_name(&self, field: &str) -> String {
+        let found = self.columns.as_ref().and_then(|(names, wire)| {
+            let at = names.iter().position(|n| n == field)?;
+            wire.get(at).cloned()
+        });
+        found.unwrap_or_else(|| field.to_owned())
+    }
+
+    /// The page of a reply.
+    pub(super) fn read(&self, reply: &Reply) -> Result<Page, Failure> {
+        let meta = self.request.metadata();
+        let mut page = read_page(reply, &self.reading, &self.signs, meta)?;
+        if let Some((names, _)) = &self.columns {
+            page.elements =
+                page.elements.into_iter().map(|e| records::zip_names(&e, names).unwrap_or(e)).collect();
+        }
+        if self.fields.cursor.is_none() {
+            page.next = match reply.header("link").filter(|_| self.signs.link).and_then(next_link) {
+                Some(url) if self.shape.paging == Paging::Cursor => {
+                    Some(format!("{LINK}{}", self.account.below_base(&url)?))
+                }
+                _ => None,
+            };
         }
         Ok(page)
     }
+}
+
+/// What a reply says about its page and the records in it.
+pub(super) fn read_page(
+    reply: &Reply,
+    reading: &Reading,
+    signs: &Signs,
+    meta: &Metadata,
+) -> Result<Page, Failure> {
+    let outline = reply.outline().map_err(|e| cut(&e.text().en))?;
+    let found = records::find_records(outline, reading.list.as_ref(), &reading.lists, meta).map_err(|e| {
+        let place = match e {
+            records::CutError::NoList(place) | records::CutError::NotJson(place) => place,
+        };
+        Failure::config(
+            "HL-3012",
+            text!("`{place}` of the reply holds no records", "响应的 `{place}` 处不是数据"),
+        )
+        .hint(text!(
+            "name the list's place in otherResponse as `DataKey`",
+            "请在 otherResponse 中用 `DataKey` 指明列表位置"
+        ))
+    })?;
+    let number = |places: &[Path]| {
+        places.iter().filter_map(|p| outline.text(p)).find_map(|s| s.trim().parse::<u64>().ok())
+    };
+    let mut page = Page { body: reply.body.clone(), ..Page::default() };
+    let listed = found.as_ref().is_none_or(|f| f.listed);
+    match found {
+        Some(f) => page.elements = f.elements,
+        // Some platforms leave an empty list out; where the total says so, that is no riddle.
+        None if number(&signs.total) == Some(0) => {}
+        None => page.warnings.push(text!(
+            "the reply holds no list of records; if it has one, name its place in otherResponse as `DataKey`",
+            "响应中没有数据列表;如果有,请在 otherResponse 中用 `DataKey` 指明位置"
+        )),
+    }
+    if !listed {
+        // The reply is one record: a total in it is a sum of money rather than a number of records.
+        return Ok(page);
+    }
+    let header = signs.total_header.as_deref().and_then(|h| reply.header(h));
+    page.total = header.and_then(|v| v.trim().parse().ok()).or_else(|| number(&signs.total));
+    page.pages = number(&signs.pages);
+    page.size = number(&signs.size);
+    page.has_next = signs.has_next.iter().filter_map(|p| outline.text(p)).find_map(|s| {
+        match s.trim().to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" => Some(true),
+            "false" | "0" | "no" => Some(false),
+            _ => None,
+        }
+    });
+    if signs.link
+        && page.has_next.is_none()
+        && let Some(link) = reply.header("link")
+    {
+        page.has_next = Some(next_link(link).is_some());
+    }
+    page.next = signs.next.iter().find_map(|p| outline.text(p));
+    Ok(page)
 }
 
 /// The target of `rel="next"` in a Link header (RFC 8288).
@@ -308,19 +456,74 @@ fn next_link(header: &str) -> Option<String> {
     None
 }
 
+/// Names of positional rows: those of `request` items (value: column), else of `response`, else the columns' own.
+fn columns(meta: &Metadata, param: &str) -> (Vec<String>, Vec<String>) {
+    let given = meta
+        .other_value(param)
+        .or_else(|| meta.request.iter().find(|i| i.field == param).and_then(|i| i.value.as_ref()));
+    let given: Vec<String> = match given {
+        Some(Value::String(s)) => {
+            s.split(',').map(|c| c.trim().to_owned()).filter(|c| !c.is_empty()).collect()
+        }
+        Some(Value::Array(a)) => a.iter().map(Value::in_text).collect(),
+        _ => Vec::new(),
+    };
+    let items: Vec<(String, String)> = meta
+        .request
+        .iter()
+        .filter(|i| i.field != param)
+        .map(|i| {
+            let column = i.value.as_ref().map(Value::in_text).filter(|s| !s.is_empty());
+            (i.field.clone(), column.unwrap_or_else(|| i.field.clone()))
+        })
+        .collect();
+    if given.is_empty() || (given.len() == items.len() && !items.is_empty()) {
+        let wire = if given.is_empty() { items.iter().map(|(_, c)| c.clone()).collect() } else { given };
+        return (items.into_iter().map(|(n, _)| n).collect(), wire);
+    }
+    let response: Vec<String> = meta.response.iter().map(|i| i.field.clone()).collect();
+    if response.len() == given.len() {
+        return (response, given);
+    }
+    (given.iter().map(|c| c.replace('.', "_")).collect(), given)
+}
+
 fn uses_any_page_variable(meta: &Metadata) -> bool {
     let names = ["PAGINATION_", "PAGE_NO", "PAGE_SIZE", "$pageNumber"];
     meta.request.iter().chain(&meta.other_request).any(|i| uses(i, &names))
 }
 
+fn get<'a>(params: &'a Map, field: &str) -> Option<&'a Value> {
+    let mut segs = field.split('.');
+    let mut at = params.get(segs.next()?)?;
+    for seg in segs {
+        at = at.as_object()?.get(seg)?;
+    }
+    Some(at)
+}
+
+/// Sets a parameter; dots lead into objects, which are made.
+fn set(params: &mut Map, field: &str, value: Value) {
+    let Some((head, rest)) = field.split_once('.') else {
+        params.insert(field, value);
+        return;
+    };
+    if !matches!(params.get(head), Some(Value::Object(_))) {
+        params.insert(head, Value::Object(Map::new()));
+    }
+    if let Some(Value::Object(inner)) = params.get_mut(head) {
+        set(inner, rest, value);
+    }
+}
+
 /// Sets a page parameter, keeping text where the author wrote text.
 fn put(params: &mut Map, field: Option<&str>, n: i64) {
     let Some(field) = field else { return };
-    let value = match params.get(field) {
+    let value = match get(params, field) {
         Some(Value::String(_)) => Value::String(n.to_string()),
         _ => Value::from(n),
     };
-    params.insert(field, value);
+    set(params, field, value);
 }
 
 #[async_trait]
@@ -336,14 +539,27 @@ impl Source for HttpSource {
         };
         let exchange = self.account.ask(&ask, &self.reading).await;
         let mut calls = exchange.calls;
-        let result = exchange.result.and_then(|(reply, captured)| {
-            let mut page = self.read(&reply)?;
-            if captured.as_ptr() != reply.body.as_ptr() {
-                // A secret was masked in the captured body; records are cut from what really came.
-                page.body = reply.body.clone();
+        let (mut reply, told) = match exchange.result {
+            Ok(found) => found,
+            Err(f) => return Exchange { calls, result: Err(f) },
+        };
+        if self.route.api.as_ref().is_some_and(|a| a.form.renews_token) {
+            if let Err(f) = self.account.keep_reply(&reply, told, &mut calls).await {
+                return Exchange { calls, result: Err(f) };
             }
-            Ok(page)
-        });
+            // Tokens are no records: what is stored is what may be seen.
+            let seen: Option<Bytes> = captured(&calls).cloned();
+            reply.replace(seen.unwrap_or_default());
+        }
+        let page = match told {
+            // Nothing was done and nothing had to be: no records, and no alarm.
+            Told::StillValid => Ok(Page { body: reply.body.clone(), ..Page::default() }),
+            Told::Fine => self.read(&reply),
+        };
+        let result = match (page, &self.detail) {
+            (Ok(page), Some(detail)) => detail.read(&self.account, page, &self.details, &mut calls).await,
+            (page, _) => page,
+        };
         if let Some(last) = calls.last_mut() {
             match &result {
                 Ok(page) => last.rows = u32::try_from(page.elements.len()).unwrap_or(u32::MAX),

@@ -7,12 +7,14 @@ use heliu_model::call::Exchange;
 use heliu_model::ports::{
     Fence, Found, Prepared, Render, Replay, RowBody, RowResult, Target, TargetSession, TargetShape, WriteRow,
 };
-use heliu_model::{CallKind, Class, Failure, text};
+use heliu_model::{Call, CallKind, Failure};
 use heliu_transform::mapping::{Rendered, Request};
-use heliu_transform::{Map, Metadata, Value};
+use heliu_transform::{Map, Metadata, Value, records};
 
 use super::account::{Account, Ask, Params};
+use super::batch::{Batch, by_habit};
 use super::outcome::Reading;
+use crate::manifest::{CallScope, Route, Values, to_template};
 
 /// A target on an HTTP platform: one request per record, or lists as `operation` says (dialect §6.2).
 pub struct HttpTarget {
@@ -23,31 +25,52 @@ pub struct HttpTarget {
 struct Inner {
     account: Arc<Account>,
     meta: Metadata,
-    path: String,
+    route: Arc<Route>,
     reading: Reading,
     batch: bool,
+    replay: Replay,
+    /// Interface and reading of look-ups.
+    look: Option<(Arc<Route>, Reading)>,
 }
 
 impl HttpTarget {
     /// A target for a document.
     pub fn new(account: Arc<Account>, meta: &Metadata) -> HttpTarget {
-        let manifest = account.manifest.clone();
-        let (path, api) = manifest.api(&meta.api);
+        let route = account.route(&meta.api);
+        let api = route.api.as_deref();
+        let zone = account.manifest.timezone;
         let batch = meta.operation.method.eq_ignore_ascii_case("batchArraySave");
+        let most = api.and_then(|a| a.form.batch.as_ref()).and_then(|b| b.max).unwrap_or(usize::MAX);
+        let look = api.and_then(|a| a.form.look_up.as_ref()).map(|l| {
+            let route = account.route(&l.api);
+            let list = route.api.as_ref().and_then(|a| a.form.list.clone());
+            let reading = Reading::new(&route.reply, list.as_deref(), None, false, zone);
+            (route, reading)
+        });
+        let replay = match api {
+            Some(a) if a.form.idempotent => Replay::Idempotent,
+            Some(_) if look.is_some() => Replay::LookUp,
+            _ => Replay::Never,
+        };
         let shape = TargetShape {
             render: Render::Object,
-            max_rows: if batch { meta.operation.rows.max(1) } else { 1 },
+            max_rows: if batch { meta.operation.rows.clamp(1, most.max(1)) } else { 1 },
             writers: 1,
-            replay: if api.is_some_and(|a| a.idempotent) { Replay::Idempotent } else { Replay::Never },
+            replay,
             local: false,
         };
-        let reading = Reading::new(&manifest.reply, None, Some(meta), true);
-        HttpTarget { inner: Arc::new(Inner { account, meta: meta.clone(), path, reading, batch }), shape }
+        let reading = Reading::new(&route.reply, None, Some(meta), true, zone)
+            .with_results(api.and_then(|a| a.form.batch.as_ref()));
+        HttpTarget {
+            inner: Arc::new(Inner { account, meta: meta.clone(), route, reading, batch, replay, look }),
+            shape,
+        }
     }
 }
 
 impl Inner {
-    fn ask(&self, rows: &[WriteRow]) -> Result<Ask, Failure> {
+    /// The request of a batch, and the requests of its records.
+    fn ask(&self, rows: &[WriteRow], plan: &str) -> Result<Ask, Failure> {
         let mut rendered: Vec<Rendered> = rows
             .iter()
             .filter_map(|r| match &r.body {
@@ -57,24 +80,32 @@ impl Inner {
                 _ => None,
             })
             .collect();
-        let path = match rendered.first_mut() {
-            Some(first) if self.path.contains('{') => {
-                Request::fill_path(&self.path, first).map_err(|e| Failure::data(&e.code, e.message))?
+        let api = self.route.api.as_deref();
+        if let Some(param) = api.and_then(|a| a.form.repeat_key.as_ref()) {
+            for (r, row) in rendered.iter_mut().zip(rows) {
+                if r.request.get(param).is_none() && r.other.get(param).is_none() {
+                    r.request.insert(param.clone(), Value::from(repeat_key(row, plan)));
+                }
             }
-            _ => self.path.clone(),
+        }
+        let path = match rendered.first_mut() {
+            Some(first) if self.route.path.contains('{') => {
+                Request::fill_path(&self.route.path, first).map_err(|e| Failure::data(&e.code, e.message))?
+            }
+            _ => self.route.path.clone(),
         };
-        let other = rendered.first().map(|r| r.other.clone()).unwrap_or_default();
+        let mut other = rendered.first().map(|r| r.other.clone()).unwrap_or_default();
+        self.defaults(&mut other, rendered.first().map(|r| &r.request))?;
+        let requests: Vec<Value> = rendered.into_iter().map(|r| Value::Object(r.request)).collect();
         // A wrapper name in otherRequest holds the list: {"data":[…]}.
         let key = other.get("key").map(Value::in_text).filter(|k| !k.is_empty());
         let params = if self.batch || key.is_some() {
-            let list = Value::Array(rendered.into_iter().map(|r| Value::Object(r.request)).collect());
+            let list = Value::Array(requests.clone());
             match key {
                 Some(key) => {
                     let mut map = Map::new();
-                    for (k, v) in other {
-                        if k != "key" {
-                            map.insert(k, v);
-                        }
+                    for (k, v) in other.iter().filter(|(k, _)| *k != "key") {
+                        map.insert(k, v.clone());
                     }
                     map.insert(key, list);
                     Params::Object(map)
@@ -82,14 +113,89 @@ impl Inner {
                 None => Params::Any(list),
             }
         } else {
-            let mut map = rendered.pop().map(|r| r.request).unwrap_or_default();
-            for (k, v) in other {
-                map.insert(k, v);
+            let mut map = requests.first().and_then(Value::as_object).cloned().unwrap_or_default();
+            for (k, v) in other.iter() {
+                map.insert(k, v.clone());
             }
             Params::Object(map)
         };
-        Ok(Ask { kind: CallKind::Write, method: self.meta.method.clone(), path, params })
+        let mut ask = Ask::new(CallKind::Write, &self.meta.method, path, Map::new(), self.route.clone());
+        ask.params = params;
+        ask.request = requests.first().cloned().unwrap_or_default();
+        ask.other = Value::Object(other);
+        ask.row = rows.first().map(|r| repeat_key(r, plan)).unwrap_or_default();
+        ask.rows = requests;
+        Ok(ask)
     }
+
+    /// The catalogue's values where the metadata gives none.
+    fn defaults(&self, other: &mut Map, request: Option<&Map>) -> Result<(), Failure> {
+        let Some(api) = self.route.api.as_deref() else { return Ok(()) };
+        let scope = Arc::new(CallScope { credentials: self.account.values.clone(), ..CallScope::default() });
+        let (none, rows) = (Value::Null, Vec::new());
+        for (name, shape) in &api.defaults {
+            if other.get(name).is_some() || request.is_some_and(|r| r.get(name).is_some()) {
+                continue;
+            }
+            let values = Values { params: &none, request: &none, other: &none, rows: &rows };
+            let made = shape.make(&values, &self.account.manifest.templates, &scope);
+            other.insert(name.clone(), made.map_err(|why| self.account.template_failed(&why))?);
+        }
+        Ok(())
+    }
+
+    /// The question whether a record is there; `None` when its request holds no key to ask by.
+    fn question(&self, row: &WriteRow, plan: &str) -> Result<Option<Ask>, Failure> {
+        let (Some((route, _)), Some(api)) = (&self.look, self.route.api.as_deref()) else { return Ok(None) };
+        let (Some(form), Some(shape)) = (&api.form.look_up, &api.look_up) else { return Ok(None) };
+        let one = self.ask(std::slice::from_ref(row), plan)?;
+        // Only the first version of a record is told by its key: a later one may be there with older values.
+        let blank = |p: &String| one.request.get_path(p).is_none_or(|v| v.in_text().trim().is_empty());
+        if row.version > 1 || form.needs.iter().any(blank) {
+            return Ok(None);
+        }
+        let scope = Arc::new(CallScope {
+            credentials: self.account.values.clone(),
+            request: to_template(&one.request),
+            other: to_template(&one.other),
+            ..CallScope::default()
+        });
+        let params = one.params.to_value();
+        let values = Values { params: &params, request: &one.request, other: &one.other, rows: &one.rows };
+        let made = shape
+            .make(&values, &self.account.manifest.templates, &scope)
+            .map_err(|why| self.account.template_failed(&why))?;
+        let Value::Object(map) = made else { return Ok(None) };
+        let mut ask = Ask::new(CallKind::LookUp, "POST", route.path.clone(), map.clone(), route.clone());
+        ask.other = Value::Object(map);
+        Ok(Some(ask))
+    }
+
+    fn results(
+        &self,
+        rows: &[WriteRow],
+        requests: &[Value],
+        body: &super::client::Reply,
+    ) -> Result<Vec<RowResult>, Failure> {
+        if let Some(api) = self.route.api.as_deref().filter(|a| a.form.batch.is_some()) {
+            let now = self.account.ports.clock.now();
+            let batch = Batch { api, reading: &self.reading, now, replay: self.replay, requests };
+            return batch.results(body);
+        }
+        let whole = Value::parse(&body.body).unwrap_or_default();
+        if !self.batch {
+            return Ok(rows.iter().map(|_| RowResult::Written(Some(whole.clone()))).collect());
+        }
+        Ok(by_habit(rows.len(), &whole))
+    }
+}
+
+/// 32 hexadecimal digits that stand for a plan's record and its version.
+fn repeat_key(row: &WriteRow, plan: &str) -> String {
+    let mut h = blake3::Hasher::new();
+    h.update(plan.as_bytes()).update(&[0]);
+    h.update(row.id.as_bytes()).update(&[0]).update(&row.version.to_le_bytes());
+    h.finalize().to_hex().get(..32).unwrap_or("").to_owned()
 }
 
 #[async_trait]
@@ -98,81 +204,68 @@ impl Target for HttpTarget {
         &self.shape
     }
 
-    async fn open(&self, _fence: &Fence) -> Result<Box<dyn TargetSession>, Failure> {
-        Ok(Box::new(Session(self.inner.clone())))
+    async fn open(&self, fence: &Fence) -> Result<Box<dyn TargetSession>, Failure> {
+        Ok(Box::new(Session { inner: self.inner.clone(), plan: fence.plan.clone() }))
     }
 
     fn prepare(&self, rows: &[WriteRow]) -> Result<Vec<Prepared>, Failure> {
         rows.chunks(self.shape.max_rows.max(1))
-            .map(|chunk| self.inner.account.preview(&self.inner.ask(chunk)?))
+            .map(|chunk| self.inner.account.preview(&self.inner.ask(chunk, "")?))
             .collect()
     }
 }
 
-struct Session(Arc<Inner>);
+struct Session {
+    inner: Arc<Inner>,
+    plan: String,
+}
 
 #[async_trait]
 impl TargetSession for Session {
     async fn write(&mut self, rows: &[WriteRow]) -> Exchange<Vec<RowResult>> {
-        let ask = match self.0.ask(rows) {
+        let ask = match self.inner.ask(rows, &self.plan) {
             Ok(ask) => ask,
             Err(f) => return Exchange { calls: Vec::new(), result: Err(f) },
         };
-        let exchange = self.0.account.ask(&ask, &self.0.reading).await;
+        let exchange = self.inner.account.ask(&ask, &self.inner.reading).await;
         let mut calls = exchange.calls;
         if let Some(last) = calls.last_mut() {
             last.rows = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         }
-        let result = match exchange.result {
-            Ok((reply, _)) => {
-                let parsed = Value::parse(&reply.body).ok();
-                Ok(per_row(rows, parsed))
-            }
-            // A refusal of a whole list that may have been stored in part must not be repeated record by record.
-            Err(f) if f.class == Class::Data && rows.len() > 1 && !f.doubt => Err(f),
-            Err(f) => Err(f),
-        };
+        let result = exchange.result.and_then(|(reply, _)| self.inner.results(rows, &ask.rows, &reply));
         Exchange { calls, result }
     }
 
     async fn look_up(&mut self, rows: &[WriteRow]) -> Exchange<Vec<Found>> {
-        Exchange { calls: Vec::new(), result: Ok(vec![Found::Unknown; rows.len()]) }
-    }
-}
-
-/// Results per record where the reply has them by position: `issuccess`, `success` or `billStatus` in a list.
-fn per_row(rows: &[WriteRow], reply: Option<Value>) -> Vec<RowResult> {
-    let lists = ["data.datas", "data.results", "data.list", "result", "data", "results", "datas"];
-    let found = reply.as_ref().and_then(|r| {
-        lists.iter().find_map(|p| match r.get_path(p) {
-            Some(Value::Array(items)) if items.len() == rows.len() => Some(items),
-            _ => None,
-        })
-    });
-    let Some(items) = found else {
-        let whole = reply.unwrap_or_default();
-        return rows.iter().map(|_| RowResult::Written(Some(whole.clone()))).collect();
-    };
-    items
-        .into_iter()
-        .map(|item| {
-            let flag = ["issuccess", "success", "billStatus", "is_success"]
-                .iter()
-                .find_map(|k| item.get_path(k))
-                .map(|v| matches!(v.in_text().as_str(), "true" | "1"));
-            if flag == Some(false) {
-                let said = ["msg", "message", "errmsg", "errorMsg"]
-                    .iter()
-                    .find_map(|k| item.get_path(k))
-                    .map(|v| v.in_text())
-                    .unwrap_or_default();
-                RowResult::Failed(Failure::data(
-                    "HL-5010",
-                    text!("the target refuses this record: «{said}»", "目标拒绝该数据:“{said}”"),
-                ))
-            } else {
-                RowResult::Written(Some(item))
+        let mut calls: Vec<Call> = Vec::new();
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (ask, reading) = match (self.inner.question(row, &self.plan), &self.inner.look) {
+                (Ok(Some(ask)), Some((_, reading))) => (ask, reading),
+                (Err(f), _) => return Exchange { calls, result: Err(f) },
+                _ => {
+                    found.push(Found::Unknown);
+                    continue;
+                }
+            };
+            let exchange = self.inner.account.ask(&ask, reading).await;
+            calls.extend(exchange.calls);
+            match exchange.result {
+                Err(f) => return Exchange { calls, result: Err(f) },
+                Ok((reply, _)) => {
+                    let list = reply.outline().ok().and_then(|o| {
+                        let at = reading.list.as_ref();
+                        records::find_records(o, at, &reading.lists, &self.inner.meta).ok().flatten()
+                    });
+                    let list = list.map(|f| f.elements);
+                    found.push(match list {
+                        Some(list) if list.is_empty() => Found::Absent,
+                        Some(_) => Found::Present,
+                        None => Found::Unknown,
+                    });
+                }
             }
-        })
-        .collect()
+        }
+        Exchange { calls, result: Ok(found) }
+    }
 }
