@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::error::SandboxError;
 use crate::faults::Faults;
 use crate::jushuitan::{Check, Credentials, Jushuitan, Options, TokenMode, TokenRules};
+use crate::other::{Common, Other};
 use crate::rng::Rng;
 use crate::server::{Sandbox, StandIn};
 
@@ -234,9 +235,26 @@ impl Builder {
                     clock.clone(),
                 ))
             }
-            _ => StandIn::Jushuitan(Box::new(Jushuitan::new(self.options(), clock.clone()))),
+            "jushuitan" => StandIn::Jushuitan(Box::new(Jushuitan::new(self.options(), clock.clone()))),
+            name => StandIn::Other(Box::new(Other::new(name, self.common(), clock.clone()))),
         };
         Sandbox::start(known, stand_in, clock, latency, addr).await
+    }
+
+    /// Settings of the stand-ins beside 聚水潭.
+    fn common(self) -> Common {
+        let now = self.clock.seconds();
+        Common {
+            seed: self.seed,
+            records: self.records.unwrap_or(200),
+            limits: self.limits.unwrap_or((0, 0)),
+            faults: self.faults,
+            slow: self.slow,
+            storm_length: self.storm_length,
+            until: self.until.unwrap_or(now - 120),
+            spread: i64::try_from(self.spread.as_secs()).unwrap_or(86_400),
+            life: (self.tokens.life != 2_592_000).then_some(self.tokens.life),
+        }
     }
 
     fn options(self) -> Options {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET state` | platform's time, number of calls, credentials with the newest tokens |
 //! | `GET log?since=N` | calls with a number above N |
-//! | `GET truth?of=orders\|shops\|uploads` | the true rows by id, exactly as served |
+//! | `GET truth?of=orders\|shops\|uploads\|saved\|messages` | the true rows by id, as served |
 //! | `POST mutate` | a [`Mutation`], answers `{"id":…}` |
 //! | `POST expire-token`, `POST revoke-refresh-token` | ends the life of tokens |
 //! | `POST storm`, `POST collide` | `{"on":true}` or `{"on":false}` |
@@ -88,6 +88,9 @@ fn perform(
             let credentials = match &shared.stand_in {
                 StandIn::Jushuitan(p) => json!(p.credentials()),
                 StandIn::Bench(_) => Value::Null,
+                StandIn::Other(o) => {
+                    Value::Object(o.account().into_iter().map(|(k, v)| (k.to_owned(), json!(v))).collect())
+                }
             };
             let calls = shared.log().total();
             json!({"now": shared.clock.now(), "calls": calls, "credentials": credentials}).to_string()
@@ -95,6 +98,13 @@ fn perform(
         ("GET", "log") => {
             let since = param("since").and_then(|s| s.parse().ok()).unwrap_or(0);
             json!(shared.log().since(since)).to_string()
+        }
+        ("GET", "truth") if matches!(shared.stand_in, StandIn::Other(_)) => {
+            let of = param("of").unwrap_or_default();
+            match &shared.stand_in {
+                StandIn::Other(o) => json!(o.truth(&of)).to_string(),
+                _ => String::new(),
+            }
         }
         ("GET", "truth") => match param("of").as_deref() {
             Some("shops") => joined(shared.platform()?.shops()),
@@ -120,11 +130,11 @@ fn perform(
 /// The calls that only change something.
 fn order(shared: &Shared, command: &str, body: &[u8]) -> Result<(), SandboxError> {
     match command {
-        "expire-token" => shared.platform()?.expire_token(),
-        "revoke-refresh-token" => shared.platform()?.revoke_refresh_token(),
-        "storm" => shared.platform()?.storm(read::<Switch>(body)?.on),
+        "expire-token" => shared.expire_token()?,
+        "revoke-refresh-token" => shared.revoke_refresh_token()?,
+        "storm" => shared.storm(read::<Switch>(body)?.on)?,
         "collide" => shared.platform()?.collide(read::<Switch>(body)?.on),
-        "faults" => shared.platform()?.set_faults(&Faults::parse(&read::<List>(body)?.list)?),
+        "faults" => shared.set_faults(&Faults::parse(&read::<List>(body)?.list)?)?,
         "expect" => {
             let expected = read::<Expected>(body)?;
             shared.log().expect(&expected.path, None, Times::from(expected.least..=expected.most));

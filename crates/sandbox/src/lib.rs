@@ -30,6 +30,7 @@ mod faults;
 mod jushuitan;
 mod known;
 mod log;
+mod other;
 mod rng;
 mod server;
 mod summary;

@@ -26,6 +26,7 @@ use crate::faults::Faults;
 use crate::jushuitan::{Call, Credentials, Jushuitan, Mutation};
 use crate::known::{KNOWN, Known};
 use crate::log::{Entry, Log, Times, Verdict};
+use crate::other::{Other, Seen};
 use crate::wire::{Answer, Delivery, JSON, Parcel, ResetSwitch, Wire};
 
 /// Bodies above this are refused.
@@ -36,6 +37,7 @@ const MOST_BODY: usize = 8 << 20;
 pub(crate) enum StandIn {
     Jushuitan(Box<Jushuitan>),
     Bench(Bench),
+    Other(Box<Other>),
 }
 
 /// What connections and the handle share.
@@ -56,13 +58,57 @@ impl Shared {
     pub(crate) fn platform(&self) -> Result<&Jushuitan, SandboxError> {
         match &self.stand_in {
             StandIn::Jushuitan(platform) => Ok(platform),
-            StandIn::Bench(_) => Err(SandboxError::new(
+            StandIn::Bench(_) | StandIn::Other(_) => Err(SandboxError::new(
                 SandboxError::BAD_CHANGE,
                 text!(
-                    "the `bench` source has no credentials and never changes; use the sandbox `jushuitan`",
-                    "`bench` 数据源没有凭据，数据也不变；请使用沙箱 `jushuitan`"
+                    "this sandbox cannot be changed in this way; `jushuitan` can",
+                    "该沙箱不支持此操作；`jushuitan` 沙箱支持"
                 ),
             )),
+        }
+    }
+
+    pub(crate) fn account(&self) -> Vec<(&'static str, String)> {
+        match &self.stand_in {
+            StandIn::Jushuitan(p) => {
+                let c = p.credentials();
+                vec![
+                    ("app_key", c.app_key),
+                    ("app_secret", c.app_secret),
+                    ("access_token", c.access_token),
+                    ("refresh_token", c.refresh_token),
+                ]
+            }
+            StandIn::Other(o) => o.account(),
+            StandIn::Bench(_) => Vec::new(),
+        }
+    }
+
+    pub(crate) fn expire_token(&self) -> Result<(), SandboxError> {
+        match &self.stand_in {
+            StandIn::Other(o) => Ok(o.expire_token()),
+            _ => self.platform().map(Jushuitan::expire_token),
+        }
+    }
+
+    pub(crate) fn revoke_refresh_token(&self) -> Result<(), SandboxError> {
+        match &self.stand_in {
+            StandIn::Other(o) => Ok(o.revoke_refresh()),
+            _ => self.platform().map(Jushuitan::revoke_refresh_token),
+        }
+    }
+
+    pub(crate) fn storm(&self, is_on: bool) -> Result<(), SandboxError> {
+        match &self.stand_in {
+            StandIn::Other(o) => Ok(o.storm(is_on)),
+            _ => self.platform().map(|p| p.storm(is_on)),
+        }
+    }
+
+    pub(crate) fn set_faults(&self, faults: &Faults) -> Result<(), SandboxError> {
+        match &self.stand_in {
+            StandIn::Other(o) => Ok(o.set_faults(faults)),
+            _ => self.platform().map(|p| p.set_faults(faults)),
         }
     }
 
@@ -84,6 +130,9 @@ impl Shared {
         match &self.stand_in {
             StandIn::Jushuitan(p) => p.each_order(|id, row| drop(rows.insert(id, row))),
             StandIn::Bench(b) => b.each(|id, row| drop(rows.insert(id, row))),
+            StandIn::Other(o) => rows.extend(
+                o.truth("").into_iter().filter_map(|(id, row)| Some((id.parse().ok()?, row.to_string()))),
+            ),
         }
         rows
     }
@@ -161,16 +210,37 @@ impl Sandbox {
         format!("http://{}", self.addr)
     }
 
-    /// The application with the newest tokens; empty texts for the bench source.
-    pub fn credentials(&self) -> Credentials {
+    /// Where a connector's `base_url` leads: the address, and the path that some platforms have behind it.
+    pub fn connector_url(&self) -> String {
         match &self.shared.stand_in {
-            StandIn::Jushuitan(platform) => platform.credentials(),
-            StandIn::Bench(_) => Credentials {
-                app_key: String::new(),
-                app_secret: String::new(),
-                access_token: String::new(),
-                refresh_token: String::new(),
-            },
+            StandIn::Other(o) => format!("{}{}", self.base_url(), o.base()),
+            _ => self.base_url(),
+        }
+    }
+
+    /// Credentials by the names that a connector file has for them, the newest tokens among them.
+    pub fn account(&self) -> Vec<(&'static str, String)> {
+        self.shared.account()
+    }
+
+    /// The application with the newest tokens, for platforms that have these four; empty texts for others.
+    pub fn credentials(&self) -> Credentials {
+        let all = self.account();
+        let get = |n: &str| all.iter().find(|(k, _)| *k == n).map(|(_, v)| v.clone()).unwrap_or_default();
+        Credentials {
+            app_key: get("app_key"),
+            app_secret: get("app_secret"),
+            access_token: get("access_token"),
+            refresh_token: get("refresh_token"),
+        }
+    }
+
+    /// What is true now of a stand-in beside 聚水潭, by id. `of` names another data set than the main one (`saved`,
+    /// `messages`, `robot`).
+    pub fn records(&self, of: &str) -> BTreeMap<String, serde_json::Value> {
+        match &self.shared.stand_in {
+            StandIn::Other(o) => o.truth(of),
+            _ => BTreeMap::new(),
         }
     }
 
@@ -193,16 +263,17 @@ impl Sandbox {
     pub fn truth(&self) -> Truth {
         let (shops, uploads) = match &self.shared.stand_in {
             StandIn::Jushuitan(platform) => (platform.shops(), platform.uploads()),
-            StandIn::Bench(_) => Default::default(),
+            _ => Default::default(),
         };
         Truth { orders: self.shared.orders(), shops, uploads }
     }
 
     /// Visits every true order (or bench row) as id and JSON text, without holding them all.
-    pub fn each_order(&self, visit: impl FnMut(i64, String)) {
+    pub fn each_order(&self, mut visit: impl FnMut(i64, String)) {
         match &self.shared.stand_in {
             StandIn::Jushuitan(platform) => platform.each_order(visit),
             StandIn::Bench(bench) => bench.each(visit),
+            StandIn::Other(_) => self.shared.orders().into_iter().for_each(|(id, row)| visit(id, row)),
         }
     }
 
@@ -238,7 +309,7 @@ impl Sandbox {
     /// # Errors
     /// `HL-8004` for the bench source; likewise below.
     pub fn expire_token(&self) -> Result<(), SandboxError> {
-        self.shared.platform().map(Jushuitan::expire_token)
+        self.shared.expire_token()
     }
 
     /// Ends the life of all refresh tokens; access tokens stay.
@@ -246,7 +317,7 @@ impl Sandbox {
     /// # Errors
     /// `HL-8004` for the bench source.
     pub fn revoke_refresh_token(&self) -> Result<(), SandboxError> {
-        self.shared.platform().map(Jushuitan::revoke_refresh_token)
+        self.shared.revoke_refresh_token()
     }
 
     /// Throttles every business call until switched off.
@@ -254,7 +325,7 @@ impl Sandbox {
     /// # Errors
     /// `HL-8004` for the bench source.
     pub fn storm(&self, is_on: bool) -> Result<(), SandboxError> {
-        self.shared.platform().map(|p| p.storm(is_on))
+        self.shared.storm(is_on)
     }
 
     /// Lets several outbound documents share one order number.
@@ -270,7 +341,7 @@ impl Sandbox {
     /// # Errors
     /// `HL-8004` for the bench source.
     pub fn set_faults(&self, faults: &Faults) -> Result<(), SandboxError> {
-        self.shared.platform().map(|p| p.set_faults(faults))
+        self.shared.set_faults(faults)
     }
 }
 
@@ -343,6 +414,14 @@ async fn respond(
             peer,
         }),
         StandIn::Bench(bench) => bench.answer(method, path, head.uri.query().unwrap_or_default()),
+        StandIn::Other(other) => {
+            let headers = head
+                .headers
+                .iter()
+                .map(|(k, v)| (k.as_str().to_owned(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
+                .collect();
+            other.answer(Seen::new(method, path, head.uri.query().unwrap_or_default(), headers, &body))
+        }
     };
     shared.log().push(entry);
     match answer.delivery {
@@ -370,6 +449,11 @@ fn dress(answer: Answer) -> Response<Parcel> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     if is_packed {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    for (name, value) in &answer.headers {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.append(*name, value);
+        }
     }
     if let Some(seconds) = answer.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

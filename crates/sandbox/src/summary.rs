@@ -11,11 +11,19 @@ impl Sandbox {
         if self.platform() == "bench" {
             return format!("platform = \"http\"\nbase_url = \"{url}\"\nauth     = \"none\"\n");
         }
-        let c = self.credentials();
-        format!(
-            "platform = \"jushuitan\"\nbase_url = \"{url}\"\n\n[credentials]\napp_key       = \"{}\"\napp_secret    = \"{}\"\naccess_token  = \"{}\"\nrefresh_token = \"{}\"\n",
-            c.app_key, c.app_secret, c.access_token, c.refresh_token
-        )
+        let mut out = format!(
+            "platform = \"{}\"\nbase_url = \"{}\"\n\n[credentials]\n",
+            self.platform(),
+            self.connector_url()
+        );
+        let account = self.account();
+        // Version 1's token would take the place of the application's.
+        let shown = account.iter().filter(|(k, _)| !(self.platform() == "qeasy-open" && *k == "token"));
+        let width = account.iter().map(|(k, _)| k.len()).max().unwrap_or(0);
+        for (name, value) in shown {
+            out.push_str(&format!("{name:width$} = \"{value}\"\n"));
+        }
+        out
     }
 
     /// The lines to show at the start: address, connector, calls to try.
@@ -31,9 +39,9 @@ impl Sandbox {
             vec![format!("curl '{url}/orders?page=1&page_size=100'")]
         } else {
             vec![
-                "heliu test-connector jushuitan".to_owned(),
+                format!("heliu test-connector {name}"),
                 format!("curl {url}/_sandbox/log"),
-                format!("curl '{url}/_sandbox/truth?of=shops'"),
+                format!("curl {url}/_sandbox/truth"),
                 format!("curl -d '{{\"list\":\"502@1,cut:0.05\"}}' {url}/_sandbox/faults"),
                 format!("curl -X POST {url}/_sandbox/expire-token"),
             ]

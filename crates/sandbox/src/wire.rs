@@ -37,6 +37,7 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<u32>,
     pub(crate) is_gzip: bool,
     pub(crate) delivery: Delivery,
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 /// The content type of the platform's answers.
@@ -47,7 +48,15 @@ pub(crate) const HTML: &str = "text/html; charset=utf-8";
 impl Answer {
     pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         let body = body.into();
-        Answer { status, content_type, body, retry_after: None, is_gzip: false, delivery: Delivery::Whole }
+        Answer {
+            status,
+            content_type,
+            body,
+            retry_after: None,
+            is_gzip: false,
+            delivery: Delivery::Whole,
+            headers: Vec::new(),
+        }
     }
 
     pub(crate) fn json(body: impl Into<Bytes>) -> Self {

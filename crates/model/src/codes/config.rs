@@ -230,6 +230,24 @@ pub const CODES: &[Code] = &[
         ("correct the template that the message names", "请修正提示中的模板"),
     ),
     code(
+        "HL-1042",
+        ("a manifest has an unknown key", "清单中有未知的键"),
+        ("the key is misspelt, or stands in the wrong table", "键名拼写有误,或写在了错误的表中"),
+        (
+            "use the nearest key that the message names; the reference of the manifest language lists all",
+            "请使用提示中最接近的键;清单语言参考列出了所有的键",
+        ),
+    ),
+    code(
+        "HL-1043",
+        ("a manifest names a credential that it does not declare", "清单引用了未声明的凭证"),
+        (
+            "the name is misspelt, or its [[credentials]] entry is missing",
+            "名称拼写有误,或缺少 [[credentials]] 条目",
+        ),
+        ("declare it, or correct the name", "请声明该凭证,或修正名称"),
+    ),
+    code(
         "HL-1501",
         ("the file is too large", "文件过大"),
         ("more than 8 MiB are not read as metadata", "元数据文件不读取超过 8 MiB 的内容"),

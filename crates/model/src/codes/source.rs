@@ -32,6 +32,15 @@ pub const CODES: &[Code] = &[
         ("correct what the message names", "请修正提示的内容"),
     ),
     code(
+        "HL-3004",
+        ("a record's content would leave its place in the request", "数据内容会越出其在请求中的位置"),
+        (
+            "a value that goes into a path or a header holds dots, blanks, a line break or the like",
+            "用于路径或请求头的值中含有点段、空白、换行等内容",
+        ),
+        ("correct the record, or map another field", "请修正数据,或改用其他字段"),
+    ),
+    code(
         "HL-3005",
         ("the reply broke off", "响应中断"),
         ("the connection was lost while the reply was read", "读取响应时连接断开"),
@@ -42,6 +51,33 @@ pub const CODES: &[Code] = &[
         ("the reply is too large", "响应过大"),
         ("a reply of more than 64 MiB is not read", "不读取超过 64 MiB 的响应"),
         ("ask for smaller pages", "请减小每页行数"),
+    ),
+    code(
+        "HL-3007",
+        (
+            "a record holds characters that the platform's character set lacks",
+            "数据含有平台字符集无法表示的字符",
+        ),
+        (
+            "the platform reads GBK, and GBK has no emoji and few foreign letters",
+            "平台使用 GBK,而 GBK 没有表情符号和部分外文字母",
+        ),
+        (
+            "strip such characters in the mapping, for example with `_function`",
+            "请在映射中去除这些字符,例如使用 `_function`",
+        ),
+    ),
+    code(
+        "HL-3008",
+        ("the platform names no usable address", "平台没有给出可用的地址"),
+        (
+            "the answer to the question for the account's addresses lacks one, or leads from a protected connection to an open one",
+            "查询账户地址的响应中没有地址,或从加密连接指向了明文连接",
+        ),
+        (
+            "check the credentials that name the tenant; set `base_url` by hand if need be",
+            "请检查标识租户的凭证;必要时手工设置 `base_url`",
+        ),
     ),
     code(
         "HL-3010",
@@ -156,6 +192,15 @@ pub const CODES: &[Code] = &[
             "HTTP 4xx:地址、接口名、参数或权限有误",
         ),
         ("check what the message quotes", "请检查提示中引用的内容"),
+    ),
+    code(
+        "HL-3033",
+        ("the address answers with another one", "该地址要求跳转到另一个地址"),
+        (
+            "a redirection to another host, or one that would repeat a write, is not followed: credentials would go along",
+            "跳转到其他主机或会重复写入时不会跟随,以免凭证外泄",
+        ),
+        ("put the right address into `base_url`", "请把正确的地址填入 `base_url`"),
     ),
     code(
         "HL-3090",

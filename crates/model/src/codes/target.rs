@@ -47,6 +47,21 @@ pub const CODES: &[Code] = &[
         ("read the target's words, mend it, then `heliu retry`", "请按目标提示修正,然后执行 `heliu retry`"),
     ),
     code(
+        "HL-5011",
+        (
+            "a part of the batch was refused, and this record is not named",
+            "批次中的一部分被拒绝,而响应没有提到这条数据",
+        ),
+        (
+            "the reply counts refusals or lists some records, but says nothing of this one",
+            "响应只给出了拒绝数量或部分数据,没有提到这一条",
+        ),
+        (
+            "look the record up in the target; `heliu retry --state in_doubt` sends it again",
+            "请在目标系统中查找该数据;`heliu retry --state in_doubt` 会再次发送",
+        ),
+    ),
+    code(
         "HL-5020",
         ("no connection to the database", "无法连接数据库"),
         ("it is down, the address is wrong, or the connection was lost", "数据库不可用、地址错误或连接中断"),
