@@ -86,28 +86,40 @@ impl Shared {
 
     pub(crate) fn expire_token(&self) -> Result<(), SandboxError> {
         match &self.stand_in {
-            StandIn::Other(o) => Ok(o.expire_token()),
+            StandIn::Other(o) => {
+                o.expire_token();
+                Ok(())
+            }
             _ => self.platform().map(Jushuitan::expire_token),
         }
     }
 
     pub(crate) fn revoke_refresh_token(&self) -> Result<(), SandboxError> {
         match &self.stand_in {
-            StandIn::Other(o) => Ok(o.revoke_refresh()),
+            StandIn::Other(o) => {
+                o.revoke_refresh();
+                Ok(())
+            }
             _ => self.platform().map(Jushuitan::revoke_refresh_token),
         }
     }
 
     pub(crate) fn storm(&self, is_on: bool) -> Result<(), SandboxError> {
         match &self.stand_in {
-            StandIn::Other(o) => Ok(o.storm(is_on)),
+            StandIn::Other(o) => {
+                o.storm(is_on);
+                Ok(())
+            }
             _ => self.platform().map(|p| p.storm(is_on)),
         }
     }
 
     pub(crate) fn set_faults(&self, faults: &Faults) -> Result<(), SandboxError> {
         match &self.stand_in {
-            StandIn::Other(o) => Ok(o.set_faults(faults)),
+            StandIn::Other(o) => {
+                o.set_faults(faults);
+                Ok(())
+            }
             _ => self.platform().map(|p| p.set_faults(faults)),
         }
     }

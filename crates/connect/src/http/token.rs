@@ -269,7 +269,7 @@ impl Account {
         &self,
         reply: &Reply,
         told: Told,
-        calls: &mut Vec<Call>,
+        calls: &mut [Call],
     ) -> Result<(), Failure> {
         let Some(token) = &self.manifest.token else { return Ok(()) };
         let row = self.current().await?;

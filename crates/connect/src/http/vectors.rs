@@ -1,6 +1,12 @@
 //! Signatures of all platforms held to published and independently computed ones, through the built-in manifests; the
 //! signatures of typical wrong implementations must differ.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

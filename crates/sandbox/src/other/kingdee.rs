@@ -189,7 +189,7 @@ impl Kingdee {
         let mut all: Vec<Value> = self.bills.clone();
         all.extend(self.saved.values().cloned());
         if let Some(bad) =
-            keys.iter().find(|k| !self.bills.first().is_some_and(|b| b.get(k.as_str()).is_some()))
+            keys.iter().find(|k| self.bills.first().is_none_or(|b| b.get(k.as_str()).is_none()))
         {
             return wrong(&format!("元数据中标识为{bad}的字段不存在"));
         }

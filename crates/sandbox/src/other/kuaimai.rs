@@ -135,7 +135,7 @@ impl Kuaimai {
         let life = self.common.life.unwrap_or(LIFE);
         self.until = now + life * 1000;
         // Both shapes are known from production.
-        if self.refreshes % 2 == 0 {
+        if self.refreshes.is_multiple_of(2) {
             return Said::json(&json!({"success": true, "code": 0}));
         }
         Said::json(

@@ -227,7 +227,7 @@ impl Other {
         if let Some(fault) = instead {
             name(&mut entry, fault);
             entry.verdict = Verdict::Fault;
-            return (self.instead(fault, &state.api, &mut entry), entry);
+            return (self.instead(fault, state.api.as_ref(), &mut entry), entry);
         }
         let said = match self.pace(&mut state.sent, now) {
             _ if state.storming || state.storm_left > 0 => {
@@ -268,7 +268,7 @@ impl Other {
         (second > 0 && recent > second as usize) || (minute > 0 && sent.len() > minute as usize)
     }
 
-    fn instead(&self, fault: Fault, api: &Box<dyn OpenApi>, entry: &mut Entry) -> Answer {
+    fn instead(&self, fault: Fault, api: &dyn OpenApi, entry: &mut Entry) -> Answer {
         let page = |status: u16| Answer::new(status, HTML, format!("<html><body>{status}</body></html>"));
         let envelope = |code: i64, status: u16| {
             let said = api.error(code);

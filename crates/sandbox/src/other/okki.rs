@@ -101,7 +101,7 @@ impl Okki {
     fn envelope(&mut self, now: i64, data: Value, rows: usize) -> Said {
         // The documentation prints both.
         self.asked += 1;
-        let code = if self.asked % 2 == 0 { 0 } else { 200 };
+        let code = if self.asked.is_multiple_of(2) { 0 } else { 200 };
         Said::json(&json!({"code": code, "message": "success", "now": beijing(now / 1000), "data": data}))
             .rows(rows)
     }
@@ -150,7 +150,7 @@ impl OpenApi for Okki {
                 let list: Vec<Value> = self
                     .groups
                     .iter()
-                    .filter(|g| id.is_empty() || g["id"].to_string() == id)
+                    .filter(|g| id.is_empty() || g["id"].as_i64() == id.parse().ok())
                     .filter(|g| name.is_empty() || g["name"] == name)
                     .cloned()
                     .collect();

@@ -77,7 +77,7 @@ pub(super) fn vendor(common: &Common, index: u32) -> Value {
     let name = format!("{}供应商{index}", r.pick(SHOPS));
     json!({
         "id": 2_231_234_567_890_120_000_i64 + i64::from(index), "code": format!("V-{index:05}"),
-        "name": if index % 2 == 0 { json!({"zh_CN": name}) } else { json!(name) },
+        "name": if index.is_multiple_of(2) { json!({"zh_CN": name}) } else { json!(name) },
         "pubts": beijing(stamp(common, index)), "memo": Value::Null,
     })
 }

@@ -114,7 +114,7 @@ impl OpenApi for Wecom {
         }
         if self.token.as_ref().is_none_or(|(t, end)| t != token || seen.now >= *end) {
             self.refused += 1;
-            let said = if self.refused % 2 == 0 {
+            let said = if self.refused.is_multiple_of(2) {
                 say(40014, "invalid access_token")
             } else {
                 say(42001, "access_token expired")

@@ -99,7 +99,7 @@ impl Yonyou {
         let slice: Vec<Value> = rows.into_iter().skip((index - 1).saturating_mul(size)).take(size).collect();
         let count = slice.len();
         self.asked += 1;
-        let code = if self.asked % 2 == 0 { json!(200) } else { json!("200") };
+        let code = if self.asked.is_multiple_of(2) { json!(200) } else { json!("200") };
         Said::json(
             &json!({"code": code, "message": "操作成功", "data": {"pageIndex": index, "pageSize": size,
             "recordCount": total, "pageCount": total.div_ceil(size), "recordList": slice}}),
@@ -156,8 +156,11 @@ impl OpenApi for Yonyou {
         if self.token.as_ref().is_none_or(|(t, end)| t != token || seen.now >= *end) {
             // One interface answers bare text.
             self.asked += 1;
-            let said =
-                if self.asked % 2 == 0 { Said::text("非法token") } else { fail("310036", "非法token") };
+            let said = if self.asked.is_multiple_of(2) {
+                Said::text("非法token")
+            } else {
+                fail("310036", "非法token")
+            };
             return said.verdict(Verdict::Token);
         }
         match path {
