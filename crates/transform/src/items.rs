@@ -35,6 +35,8 @@ pub struct Item {
     pub label: String,
     /// Type of the value.
     pub ty: Type,
+    /// `type` is written down.
+    pub(crate) typed: bool,
     /// The raw `value`, if the key is there and not null.
     pub value: Option<Value>,
     /// Compiled value.
@@ -336,6 +338,7 @@ fn item(map: &Map, path: &str, problems: &mut Vec<Problem>) -> Option<Item> {
         },
         field,
         ty,
+        typed: !word.is_empty(),
         source: source_name(ty, value.as_ref()),
         value,
         expr,

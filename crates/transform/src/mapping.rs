@@ -288,7 +288,7 @@ pub(crate) fn finish(
     if v.is_null() {
         return Ok(None);
     }
-    cast(item, v, ctx)
+    cast(item, v, ctx.tz)
 }
 
 /// The static map's value for `v` (dialect §3.12, step 4).
@@ -331,7 +331,8 @@ fn exchange(
     }
 }
 
-fn cast(item: &Item, v: Value, ctx: &Context) -> Result<Option<Value>, RenderError> {
+/// The value as its item's type has it (dialect §3.6).
+pub(crate) fn cast(item: &Item, v: Value, tz: chrono_tz::Tz) -> Result<Option<Value>, RenderError> {
     let wrong = |kind: Text| RenderError {
         code: "HL-2213".into(),
         position: None,
@@ -376,7 +377,7 @@ fn cast(item: &Item, v: Value, ctx: &Context) -> Result<Option<Value>, RenderErr
             }
         },
         Type::DateTime | Type::Date => match &v {
-            Value::Number(_) => match times::read_wall(&v, ctx.tz) {
+            Value::Number(_) => match times::read_wall(&v, tz) {
                 Some(t) if item.ty == Type::Date => Value::String(times::date_text(t)),
                 Some(t) => Value::String(times::datetime_text(t)),
                 None => v,

@@ -56,6 +56,8 @@ pub struct Metadata {
     pub other_response: Vec<(String, String)>,
     /// `autoFillResponse`
     pub auto_fill_response: bool,
+    /// Source: stored data gets the types that `response` declares.
+    pub(crate) build_model: bool,
     pub(crate) condition: Condition,
     pub(crate) format_response: Vec<Rule>,
     /// Arrays that are flattened into one record per row.
@@ -298,6 +300,7 @@ impl Metadata {
             response,
             other_response,
             auto_fill_response: flag("autoFillResponse", false),
+            build_model: side == Side::Source && flag("buildModel", false),
             condition,
             format_response,
             beat_flat,
@@ -357,6 +360,7 @@ impl Metadata {
             && self.beat_flat.is_empty()
             && self.split_array.is_none()
             && self.cost_keys.is_empty()
+            && !(self.build_model && self.response.iter().any(|i| i.typed))
     }
 
     /// The same document with the fields of `omissionRemedy` in place of its own (dialect §5.6); `None` without one.

@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 
 use crate::context::{Context, Scope};
 use crate::expr::Expr;
+use crate::items::{Item, Type};
 use crate::metadata::Metadata;
 use crate::path::{self, Path};
 use crate::{Extractor, Map, Text, Value, text};
@@ -126,11 +127,13 @@ impl Shaping {
             });
             return;
         };
+        let modelled = self.meta.build_model && model(&mut record, &self.meta.response, self.tz);
         for rule in &self.meta.format_response {
             rule.apply(&mut record, self.tz, now);
         }
         gather_costs(&mut record, &self.meta.cost_keys);
-        let mut changed = !self.meta.format_response.is_empty() || !self.meta.cost_keys.is_empty();
+        let mut changed =
+            modelled || !self.meta.format_response.is_empty() || !self.meta.cost_keys.is_empty();
         match self.meta.condition.apply(&mut record, self.tz) {
             Ok(rows_removed) => changed |= rows_removed,
             Err(rule) => {
@@ -203,6 +206,28 @@ impl Shaping {
         };
         Shaped { id: key, number: scalar(number), content, filtered: None, rejected }
     }
+}
+
+/// Gives the members that `response` declares their types (`buildModel`); what cannot be cast stays. True when
+/// something changed.
+fn model(record: &mut Map, response: &[Item], tz: Tz) -> bool {
+    let mut changed = false;
+    for item in response.iter().filter(|i| i.typed) {
+        let Some(slot) = record.get_mut(&item.field) else { continue };
+        let cast = match (&*slot, item.ty) {
+            (Value::Null, _) => continue,
+            (Value::Number(_) | Value::Bool(_), Type::Text) => Some(Value::String(slot.in_text())),
+            (_, Type::Int | Type::Float | Type::Bool | Type::DateTime | Type::Date) => {
+                crate::mapping::cast(item, slot.clone(), tz).ok().flatten()
+            }
+            _ => None,
+        };
+        if let Some(v) = cast.filter(|v| *v != *slot) {
+            *slot = v;
+            changed = true;
+        }
+    }
+    changed
 }
 
 /// Puts the named members into one list of pairs, `_Fcost`; the members stay.

@@ -2,9 +2,11 @@
 
 mod documents;
 mod grouping;
+mod ids;
 mod oracle;
 mod parsers;
 mod properties;
 mod records;
+mod rules;
 mod shaping;
 mod vectors;
