@@ -40,7 +40,14 @@ pub(crate) struct Reader {
 
 struct InFlight {
     at: PageAt,
-    task: JoinHandle<Fetched>,
+    task: JoinHandle<Brought>,
+}
+
+/// A fetched page, its elements cut and hashed already: that needs no order, and the ledger's writer never waits for
+/// it. Nothing is cut ahead under `--limit`, which leaves elements away first.
+struct Brought {
+    fetched: Fetched,
+    shaped: Option<Vec<Element>>,
 }
 
 impl Drop for InFlight {
@@ -75,7 +82,7 @@ impl Reader {
                 flying.push_back(self.send(open.window, at.clone()));
             }
             let Some(mut first) = flying.pop_front() else { break };
-            let fetched = (&mut first.task).await.map_err(|e| {
+            let Brought { fetched, shaped } = (&mut first.task).await.map_err(|e| {
                 Failure::internal(
                     "HL-7091",
                     text!("a fetching task ended abnormally: {e}", "读取任务异常结束:{e}"),
@@ -104,7 +111,16 @@ impl Reader {
                 flying.push_back(self.send(open.window, PageAt::Number(after)));
             }
             let (committed, cut_short) = self
-                .commit(open, &mut walk, page, fetched.calls, fetched.retried, fetched.throttled, writers)
+                .commit(
+                    open,
+                    &mut walk,
+                    page,
+                    shaped,
+                    fetched.calls,
+                    fetched.retried,
+                    fetched.throttled,
+                    writers,
+                )
                 .await?;
             if let Some(writers) = writers {
                 writers.hand(committed.due).await;
@@ -121,7 +137,16 @@ impl Reader {
     fn send(&self, window: Window, at: PageAt) -> InFlight {
         let request = PageRequest { window, at: at.clone() };
         let (heart, source, retries) = (self.heart.clone(), self.source.clone(), self.retries);
-        InFlight { at, task: tokio::spawn(fetch::fetch(heart, source, request, retries)) }
+        let shaper = self.left.is_none().then(|| self.shaper.clone());
+        let task = tokio::spawn(async move {
+            let fetched = fetch::fetch(heart, source, request, retries).await;
+            let shaped = match (&fetched.result, shaper) {
+                (Ok(page), Some(shaper)) => Some(shape(shaper.as_ref(), page)),
+                _ => None,
+            };
+            Brought { fetched, shaped }
+        });
+        InFlight { at, task }
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one fetched page")]
@@ -130,6 +155,7 @@ impl Reader {
         open: &OpenWindow,
         walk: &mut Walk,
         mut page: Page,
+        shaped: Option<Vec<Element>>,
         calls: Vec<heliu_model::Call>,
         retried: u32,
         throttled: u32,
@@ -142,10 +168,7 @@ impl Reader {
             *left -= keep as u64;
             cut_short = *left == 0;
         }
-        let mut elements: Vec<Element> = Vec::with_capacity(page.elements.len());
-        for raw in &page.elements {
-            self.shaper.shape(raw, &mut elements);
-        }
+        let elements = shaped.unwrap_or_else(|| shape(self.shaper.as_ref(), &page));
         let seen = self.page_seen(&page);
         let warnings: Vec<Problem> = std::mem::take(&mut page.warnings)
             .into_iter()
@@ -243,6 +266,14 @@ impl Reader {
         }
         seen
     }
+}
+
+fn shape(shaper: &dyn Shaper, page: &Page) -> Vec<Element> {
+    let mut elements = Vec::with_capacity(page.elements.len());
+    for raw in &page.elements {
+        shaper.shape(raw, &mut elements);
+    }
+    elements
 }
 
 /// Marks that `--limit` ended the reading; not an error of the run.

@@ -67,8 +67,12 @@ pub(crate) fn kind_word(kind: CallKind) -> &'static str {
 }
 
 fn save_blob(tx: &Transaction, body: &[u8]) -> Result<i64, Stop> {
+    save_packed(tx, body.len(), &pack(body))
+}
+
+fn save_packed(tx: &Transaction, size: usize, packed: &[u8]) -> Result<i64, Stop> {
     tx.prepare_cached("INSERT INTO blobs(size, data) VALUES (?1, ?2)")?
-        .execute(params![body.len() as i64, pack(body)])?;
+        .execute(params![size as i64, packed])?;
     Ok(tx.last_insert_rowid())
 }
 
@@ -125,9 +129,11 @@ struct Store<'a> {
     in_page: HashMap<String, (Hash, bool)>,
 }
 
+/// `packed`: the page's body, compressed before the writer was taken.
 pub(crate) fn commit_page(
     tx: &Transaction,
     page: PageCommit,
+    packed: &[u8],
     advance: Advance,
 ) -> Result<PageCommitted, Stop> {
     let plan = runs::guard(tx, page.run, page.epoch)?;
@@ -147,8 +153,11 @@ pub(crate) fn commit_page(
     let (places, derived) = places(&page.body, &page.elements);
     let uses_body =
         places.iter().zip(&page.elements).any(|(p, e)| !p.derived && matches!(e.verdict, Verdict::Keep));
-    let body_blob =
-        if !page.body.is_empty() && (shared || uses_body) { Some(save_blob(tx, &page.body)?) } else { None };
+    let body_blob = if !page.body.is_empty() && (shared || uses_body) {
+        Some(save_packed(tx, page.body.len(), packed)?)
+    } else {
+        None
+    };
     let derived_blob = if derived.is_empty() { None } else { Some(save_blob(tx, &derived)?) };
     let mut call = 0;
     for (i, c) in page.calls.iter().enumerate() {

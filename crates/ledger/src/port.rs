@@ -6,7 +6,7 @@ use heliu_model::budget::Limits;
 use heliu_model::ports::*;
 use heliu_model::{Call, Failure, Ts};
 
-use crate::{SqliteLedger, budget, pages, reads, runs, schedules, tokens, writes};
+use crate::{SqliteLedger, blocking, budget, pack, pages, reads, runs, schedules, tokens, writes};
 
 #[async_trait]
 impl Ledger for SqliteLedger {
@@ -34,7 +34,9 @@ impl Ledger for SqliteLedger {
     }
 
     async fn commit_page(&self, page: PageCommit, advance: Advance) -> Result<PageCommitted, Failure> {
-        self.write(false, move |tx, _| pages::commit_page(tx, page, advance)).await
+        let body = page.body.clone();
+        let packed = blocking(move || Ok(pack(&body))).await?;
+        self.write(false, move |tx, _| pages::commit_page(tx, page, &packed, advance)).await
     }
 
     async fn save_calls(
