@@ -1,6 +1,7 @@
 //! The `heliu` binary: command line, project directory, wiring, answers.
 
 mod args;
+mod caret;
 mod clock;
 mod cmd;
 mod demo;

@@ -2,9 +2,11 @@
 
 use std::io::{IsTerminal, Write};
 
-use heliu_model::{Class, Failure, Lang, Problem, Severity, Text};
+use heliu_model::{Class, Failure, Lang, Problem, Severity, Spot, Text};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
+
+use crate::caret::caret;
 
 /// How answers are given.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +82,7 @@ impl Out {
             if !f.vendor_code.is_empty() {
                 map.insert("vendor_code".into(), f.vendor_code.clone().into());
             }
+            add_spot(map, f.spot.as_ref());
         }
         v
     }
@@ -88,8 +91,11 @@ impl Out {
     pub fn problem_json(&self, p: &Problem) -> Value {
         let severity = if p.severity == Severity::Error { "error" } else { "warning" };
         let mut v = json!({"code": p.code, "severity": severity, "file": p.file, "path": p.path, "message": p.message.get(self.lang)});
-        if let (Value::Object(map), false) = (&mut v, p.hint.is_empty()) {
-            map.insert("hint".into(), p.hint.get(self.lang).into());
+        if let Value::Object(map) = &mut v {
+            if !p.hint.is_empty() {
+                map.insert("hint".into(), p.hint.get(self.lang).into());
+            }
+            add_spot(map, p.spot.as_ref());
         }
         v
     }
@@ -100,6 +106,9 @@ impl Out {
         eprintln!("{mark} {}: {}", f.code, f.message.get(self.lang));
         if !f.place.is_empty() {
             eprintln!("      {} {}", if self.lang == Lang::Zh { "位置" } else { "at" }, f.place);
+        }
+        if let Some(spot) = &f.spot {
+            eprintln!("{}", caret(spot, "      "));
         }
         if !f.hint.is_empty() {
             eprintln!("      {} {}", paint("36", "→"), f.hint.get(self.lang));
@@ -125,6 +134,9 @@ impl Out {
         let mut out = format!("{mark} {} {}", p.code, p.message.get(self.lang));
         if !place.is_empty() {
             out.push_str(&format!("\n      {} {place}", if zh { "位置" } else { "at" }));
+        }
+        if let Some(spot) = &p.spot {
+            out.push_str(&format!("\n{}", caret(spot, "      ")));
         }
         if !p.hint.is_empty() {
             out.push_str(&format!("\n      → {}", p.hint.get(self.lang)));
@@ -199,6 +211,14 @@ impl Out {
         for row in rows {
             print(row);
         }
+    }
+}
+
+/// The character of an expression that an answer is about.
+fn add_spot(map: &mut serde_json::Map<String, Value>, spot: Option<&Spot>) {
+    if let Some(spot) = spot {
+        map.insert("position".into(), spot.at.into());
+        map.insert("expression".into(), spot.text.clone().into());
     }
 }
 

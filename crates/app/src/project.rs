@@ -193,6 +193,14 @@ impl Project {
         self.stems("connectors", &["toml", "json"])
     }
 
+    /// Names of all value maps.
+    pub fn map_names(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            stems(&self.dir.join("maps"), &["csv", "json"]).into_iter().map(|(s, _)| s).collect();
+        names.dedup();
+        names
+    }
+
     /// The user's own manifests: file and text.
     pub fn manifests(&self) -> Vec<(String, String)> {
         let files = self.stems("platforms", &["toml"]).into_iter().map(|s| format!("platforms/{s}.toml"));

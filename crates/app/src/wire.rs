@@ -1,16 +1,17 @@
 //! From files to something that runs: ledger, platforms, both sides of a plan.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono_tz::Tz;
-use heliu_connect::{Ports, Registry};
+use heliu_connect::{ApiFacts, Ports, Registry};
 use heliu_engine::{DialectRenderer, DialectShaper, Engine, PlanSpec, Sides};
 use heliu_ledger::{Options, SqliteLedger};
 use heliu_model::config::{PlanFile, Settings};
-use heliu_model::ports::{Clock, Ledger, PlanRow, Retention};
+use heliu_model::ports::{Clock, Ledger, PlanRow, RecordFilter, Retention};
 use heliu_model::{ConnectorSpec, Failure, Problem, Severity, Ts, text};
-use heliu_transform::{Metadata, Side};
+use heliu_transform::metadata::Item;
+use heliu_transform::{Metadata, Side, Value};
 
 use crate::args::Common;
 use crate::clock::RealClock;
@@ -28,6 +29,7 @@ pub struct App {
     pub data_dir: PathBuf,
     /// Time.
     pub clock: Arc<RealClock>,
+    ids: OnceLock<Vec<String>>,
 }
 
 /// A plan with everything that files say about it.
@@ -102,6 +104,22 @@ fn likely(registry: &Registry, name: &str, meta: &Metadata) -> Option<ConnectorS
     Some(ConnectorSpec { name: name.to_owned(), platform, ..ConnectorSpec::default() })
 }
 
+/// What the catalogue says about the interface that a plan reads.
+fn source_facts(registry: &Registry, l: &Loaded) -> Option<ApiFacts> {
+    let likely = || likely(registry, &l.plan.source.connector, &l.source_meta);
+    let spec = l.source.clone().or_else(likely)?;
+    registry.facts(&spec, &l.source_meta.api)
+}
+
+/// Dotted names of declared fields.
+fn names_of(items: &[Item], prefix: &str, out: &mut Vec<String>) {
+    for i in items.iter().filter(|i| i.field != "primaryWriteback") {
+        let name = if prefix.is_empty() { i.field.clone() } else { format!("{prefix}.{}", i.field) };
+        names_of(&i.children, &name, out);
+        out.push(name);
+    }
+}
+
 impl App {
     /// Opens the project of the common options.
     ///
@@ -110,7 +128,7 @@ impl App {
     pub fn open(common: &Common, out: Out) -> Result<App, Stop> {
         let project = Project::open(&common.project)?;
         let data_dir = project.data_dir(common.data_dir.as_deref());
-        Ok(App { out, project, data_dir, clock: Arc::new(RealClock::new()) })
+        Ok(App { out, project, data_dir, clock: Arc::new(RealClock::new()), ids: OnceLock::new() })
     }
 
     /// The same project seen through the files that a service holds.
@@ -121,6 +139,7 @@ impl App {
             project: self.project.through(held, settings),
             data_dir: self.data_dir.clone(),
             clock: self.clock.clone(),
+            ids: OnceLock::new(),
         }
     }
 
@@ -291,9 +310,60 @@ impl App {
         let source_meta =
             metas.pop().unwrap_or_else(|| Metadata::parse(&serde_json::Value::Null, Side::Source).0);
         let mut loaded = Loaded { name: stem, plan, source_meta, target_meta, source, target, tz, problems };
-        let lints = lint::plan(&loaded, &self.project);
+        let plans = self.project.plan_names();
+        let maps = self.project.map_names();
+        let known = lint::Known {
+            project: &self.project,
+            plans: &plans,
+            ids: &|| self.plan_ids(),
+            maps: &maps,
+            source: source_facts(registry, &loaded),
+        };
+        let lints = lint::plan(&loaded, &known);
         loaded.problems.extend(lints.into_iter().map(|p| Problem { file: read.file.clone(), ..p }));
         Ok(loaded)
+    }
+
+    /// Ids of all plans, read once.
+    fn plan_ids(&self) -> Vec<String> {
+        let read = || {
+            let names = self.project.plan_names();
+            names.iter().filter_map(|n| self.project.plan(n).ok()).map(|r| r.value.id).collect()
+        };
+        self.ids.get_or_init(read).clone()
+    }
+
+    /// What is known about the fields of a plan's records: stored ones, else the document's `response`, else the
+    /// catalogue.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn samples(
+        &self,
+        registry: &Registry,
+        ledger: Option<&SqliteLedger>,
+        l: &Loaded,
+    ) -> Result<Option<lint::Samples>, Stop> {
+        if let Some(ledger) = ledger
+            && let Some(row) = ledger.find_plan(&l.name).await?
+        {
+            let filter = RecordFilter { limit: 50, ..RecordFilter::default() };
+            let rows: Vec<_> = ledger.records(row.id, filter).await?.iter().map(|r| r.row).collect();
+            let contents = ledger.contents(&rows).await?;
+            let records: Vec<Value> = contents.iter().filter_map(|(_, c)| Value::parse(c).ok()).collect();
+            if let Some(samples) = lint::Samples::of_records(&l.target_meta, &records) {
+                return Ok(Some(samples));
+            }
+        }
+        let mut names = Vec::new();
+        names_of(&l.source_meta.response, "", &mut names);
+        let origin = text!("the fields that `response` lists", "`response` 所列字段");
+        if let Some(samples) = lint::Samples::of_names(&names, &l.source_meta, origin) {
+            return Ok(Some(samples));
+        }
+        let facts = source_facts(registry, l).map(|f| f.fields).unwrap_or_default();
+        let origin = text!("the fields that the catalogue knows", "接口目录所列字段");
+        Ok(lint::Samples::of_names(&facts, &l.source_meta, origin))
     }
 
     /// A plan ready to run; `remedy`: its source is the gap scan's.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono_tz::Tz;
 use heliu_model::call::Exchange;
+use heliu_model::codes::lint;
 use heliu_model::ports::{Budget, Clock, Source, Target, Tokens};
 use heliu_model::{Call, CallKind, ConnectorSpec, Failure, Problem, text};
 use heliu_transform::{Map, Metadata, Value};
@@ -396,15 +397,15 @@ impl Registry {
                     ),
                 };
                 out.push(
-                    Problem::warning(
-                        "HL-1035",
-                        "api",
-                        text!(
-                            "`{path}` is not in the catalogue of `{platform}`; it is called as written",
-                            "`{path}` 不在 `{platform}` 的接口目录中,将按原样调用"
-                        ),
-                    )
-                    .hint(hint),
+                    lint::UNCATALOGUED
+                        .at(
+                            "api",
+                            text!(
+                                "`{path}` is not in the catalogue of `{platform}`; it is called as written",
+                                "`{path}` 不在 `{platform}` 的接口目录中,将按原样调用"
+                            ),
+                        )
+                        .hint(hint),
                 );
             }
             return out;
@@ -414,18 +415,18 @@ impl Registry {
             && asked > most
         {
             out.push(
-                Problem::warning(
-                    "HL-1036",
-                    "pagination.pageSize",
-                    text!(
-                        "{asked} rows a page are more than this interface gives ({most})",
-                        "每页 {asked} 行超过该接口的上限({most})"
-                    ),
-                )
-                .hint(text!(
-                    "a run asks for {most}; the window's end does not depend on it",
-                    "运行时按 {most} 请求;是否读完不受影响"
-                )),
+                lint::PAGE_TOO_LARGE
+                    .at(
+                        "pagination.pageSize",
+                        text!(
+                            "{asked} rows a page are more than this interface gives ({most})",
+                            "每页 {asked} 行超过该接口的上限({most})"
+                        ),
+                    )
+                    .hint(text!(
+                        "a run asks for {most}; the window's end does not depend on it",
+                        "运行时按 {most} 请求;是否读完不受影响"
+                    )),
             );
         }
         if source
@@ -436,15 +437,15 @@ impl Registry {
         {
             let id = meta.id.clone();
             out.push(
-                Problem::warning(
-                    "HL-1037",
-                    "id",
-                    text!(
-                        "`{id}` is not unique here: one order can have several outbound documents",
-                        "`{id}` 在此接口中不唯一:一个订单可能有多张出库单"
-                    ),
-                )
-                .hint(text!("use `{unique}` as `id`", "请使用 `{unique}` 作为 `id`")),
+                lint::KEY_NOT_UNIQUE
+                    .at(
+                        "id",
+                        text!(
+                            "`{id}` is not unique here: one order can have several outbound documents",
+                            "`{id}` 在此接口中不唯一:一个订单可能有多张出库单"
+                        ),
+                    )
+                    .hint(text!("use `{unique}` as `id`", "请使用 `{unique}` 作为 `id`")),
             );
         }
         out

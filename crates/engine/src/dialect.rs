@@ -121,7 +121,9 @@ impl DialectRenderer {
 }
 
 fn failed(e: heliu_transform::mapping::RenderError) -> Failure {
-    Failure::data(&e.code, e.message).at(e.path)
+    // Behind the path, the character of the expression.
+    let place = e.position.map_or(e.path.clone(), |at| format!("{} @{at}", e.path));
+    Failure::data(&e.code, e.message).at(place)
 }
 
 impl Renderer for DialectRenderer {

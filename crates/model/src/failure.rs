@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Problem, Text};
+use crate::{Problem, Spot, Text};
 
 /// What kind of failure it is, and so what is done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,6 +48,9 @@ pub struct Failure {
     /// The write may have taken effect although no usable answer came.
     #[serde(default)]
     pub doubt: bool,
+    /// The character of an expression that it is about, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spot: Option<Spot>,
     /// The batch as a whole is too large (packet, placeholders): split it, no record is to blame.
     #[serde(default)]
     pub split: bool,
@@ -65,6 +68,7 @@ impl Failure {
             vendor_code: String::new(),
             retry_after_ms: None,
             doubt: false,
+            spot: None,
             split: false,
         }
     }
@@ -125,7 +129,8 @@ impl From<Problem> for Failure {
             (false, true) => p.file,
             (false, false) => format!("{}: {}", p.file, p.path),
         };
-        Failure::new(Class::Config, &p.code, p.message).at(place).hint(p.hint)
+        let f = Failure::new(Class::Config, &p.code, p.message).at(place).hint(p.hint);
+        Failure { spot: p.spot, ..f }
     }
 }
 

@@ -19,7 +19,7 @@ pub mod window;
 pub use call::{Call, CallKind};
 pub use connector::ConnectorSpec;
 pub use failure::{Class, Failure};
-pub use heliu_transform::{Lang, Problem, Severity, Text, text};
+pub use heliu_transform::{Lang, Problem, Severity, Spot, Text, text};
 pub use secret::Secret;
 pub use time::Ts;
 pub use window::Window;

@@ -194,7 +194,7 @@ impl Expr {
             }
             Kind::Function(f) => {
                 if let Err(e) = &f.compiled {
-                    out.push(Problem::error(&e.code, path, e.message.clone()));
+                    out.push(Problem::error(&e.code, path, e.message.clone()).spot(&f.source, e.position));
                 }
                 for b in &f.binds {
                     match b {

@@ -303,8 +303,11 @@ fn item(map: &Map, path: &str, problems: &mut Vec<Problem>) -> Option<Item> {
     let present = |k: &str| map.get(k).filter(|v| !v.is_null()).cloned();
     let value = present("value");
     let expr = value.as_ref().map(Expr::compile);
-    if let Some(e) = &expr {
-        problems.extend(e.problems(&format!("{path}.value")));
+    if let (Some(e), Some(v)) = (&expr, &value) {
+        problems.extend(e.problems(&format!("{path}.value")).into_iter().map(|mut p| {
+            p.find_spot(v);
+            p
+        }));
     }
     let default = present("default").map(|d| Expr::compile(&d));
     let parser = present("parser").and_then(|p| Parser::compile(&p, map));

@@ -36,10 +36,20 @@ pub use extract::Extractor;
 pub use metadata::{Metadata, Side};
 pub use outline::Outline;
 pub use path::Path;
-pub use problem::{Problem, Severity};
+pub use problem::{Problem, Severity, Spot};
 pub use shaping::{Shaped, Shaping};
 pub use text::{Lang, Text};
 pub use value::{JsonError, Map, Number, Value};
+
+/// An instant that a value says, in unix milliseconds; times without a zone are in `tz` (dialect §3.4).
+pub fn instant(value: &Value, tz: chrono_tz::Tz) -> Option<i64> {
+    times::read(value, tz)
+}
+
+/// True for the name of a built-in variable, or an alias of one (dialect §3.3).
+pub fn is_variable(name: &str) -> bool {
+    context::Builtin::of(name).is_some()
+}
 
 /// The known name nearest to a misspelt one, if any is near enough.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Text;
+use crate::{Text, Value};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,23 @@ pub enum Severity {
     Error,
     /// It runs, but probably not as its author meant.
     Warning,
+}
+
+/// A character of an expression: where exactly something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spot {
+    /// The expression as it is written.
+    pub text: String,
+    /// Position in characters, from 0.
+    pub at: usize,
+}
+
+impl Spot {
+    /// The first place in the texts of `value` that holds what a message quotes first.
+    pub fn quoted(message: &Text, value: &Value) -> Option<Spot> {
+        let word = message.en.split('`').nth(1).filter(|w| !w.is_empty())?;
+        spot_of(value, word)
+    }
 }
 
 /// One finding about a configuration. All findings of a file are reported at once.
@@ -31,6 +48,9 @@ pub struct Problem {
     /// What is right, or the next step. Empty when the message says it all.
     #[serde(default, skip_serializing_if = "Text::is_empty")]
     pub hint: Text,
+    /// The character of the expression at the path, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spot: Option<Spot>,
 }
 
 impl Problem {
@@ -43,6 +63,7 @@ impl Problem {
             path: path.into(),
             message,
             hint: Text::default(),
+            spot: None,
         }
     }
 
@@ -58,6 +79,20 @@ impl Problem {
         self
     }
 
+    /// Adds the character of an expression that it is about.
+    #[must_use]
+    pub fn spot(mut self, text: &str, at: Option<usize>) -> Self {
+        self.spot = at.map(|at| Spot { text: text.to_owned(), at });
+        self
+    }
+
+    /// Points at the first place in the texts of `value` that holds what the message quotes first.
+    pub(crate) fn find_spot(&mut self, value: &Value) {
+        if self.spot.is_none() {
+            self.spot = Spot::quoted(&self.message, value);
+        }
+    }
+
     /// Puts `prefix` before the path (`prefix.path`, or `prefix[0]…` for an index).
     #[must_use]
     pub fn under(mut self, prefix: &str) -> Self {
@@ -68,5 +103,18 @@ impl Problem {
             _ => format!("{prefix}.{}", self.path),
         };
         self
+    }
+}
+
+fn spot_of(value: &Value, word: &str) -> Option<Spot> {
+    match value {
+        Value::String(s) => {
+            let at = s.find(word)?;
+            let at = s.get(..at)?.chars().count();
+            Some(Spot { text: s.clone(), at })
+        }
+        Value::Array(items) => items.iter().find_map(|v| spot_of(v, word)),
+        Value::Object(map) => map.iter().find_map(|(_, v)| spot_of(v, word)),
+        _ => None,
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use heliu_connect::Registry;
+use heliu_ledger::SqliteLedger;
 use heliu_model::codes::lint as say;
 use heliu_model::{Lang, Problem, Severity, text};
 use serde_json::json;
 
+use crate::lint;
 use crate::output::{Done, Stop};
 use crate::wire::{App, Loaded};
 
@@ -38,6 +40,7 @@ pub async fn check(app: &App, plans: &[String]) -> Done {
         match app.load(&registry, ledger.as_ref(), name).await {
             Ok(mut plan) => {
                 add(std::mem::take(&mut plan.problems), &mut problems);
+                add(unseen(app, &registry, ledger.as_ref(), &plan).await?, &mut problems);
                 connectors.insert(plan.plan.source.connector.clone());
                 connectors.insert(plan.plan.target.connector.clone());
                 loaded.push(plan);
@@ -61,6 +64,18 @@ pub async fn check(app: &App, plans: &[String]) -> Done {
     connectors.retain(|c| known.contains(c));
     add(databases(app, &registry, &loaded).await, &mut problems);
     Ok(answer(app, &problems, names.len(), connectors.len()))
+}
+
+/// References of a plan's target that no sample shows.
+async fn unseen(
+    app: &App,
+    registry: &Registry,
+    ledger: Option<&SqliteLedger>,
+    plan: &Loaded,
+) -> Result<Vec<Problem>, Stop> {
+    let Some(samples) = app.samples(registry, ledger, plan).await? else { return Ok(Vec::new()) };
+    let file = format!("plans/{}.json", plan.name);
+    Ok(lint::fields(plan, &samples).into_iter().map(|p| Problem { file: file.clone(), ..p }).collect())
 }
 
 /// Plans that share an id.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use chrono_tz::Tz;
 use heliu_model::ports::Clock;
-use heliu_model::{Failure, Text, Ts, text};
+use heliu_model::{Failure, Spot, Text, Ts, text};
 use heliu_transform::{
     EvalRequest, EvaluateError, RenderRequest, Value, evaluate, render as render_document,
 };
@@ -20,15 +20,30 @@ fn wrong(code: &str, place: &str, t: Text) -> Failure {
     Failure::config(code, t).at(place)
 }
 
-fn failure(e: EvaluateError) -> Failure {
+/// What went wrong, with the character of the expression: that of `eval`, or the item's value that a document has at
+/// the path of the error.
+fn failure(e: EvaluateError, within: &Value) -> Failure {
+    let value = match within {
+        Value::Object(_) if !e.path.is_empty() => {
+            within.get_path(&format!("{}.value", e.path.replace('[', ".").replace(']', "")))
+        }
+        v => Some(v.clone()),
+    };
+    let written = value.as_ref().and_then(Value::as_str).map(str::to_owned);
+    let spot = match (written, e.position) {
+        (Some(text), Some(at)) => Some(Spot { text, at }),
+        // An unknown name says itself where it stands; a value that is shown is no part of the expression.
+        _ if e.code.starts_with("HL-23") => value.as_ref().and_then(|v| Spot::quoted(&e.message, v)),
+        _ => None,
+    };
     let mut place = e.path;
-    if let Some(at) = e.position {
+    if let Some(at) = spot.as_ref().map(|s| s.at).or(e.position) {
         if !place.is_empty() {
             place.push(' ');
         }
         place.push_str(&format!("@{at}"));
     }
-    Failure::config(&e.code, e.message).at(place)
+    Failure { spot, ..Failure::config(&e.code, e.message).at(place) }
 }
 
 fn zone(words: Option<&str>) -> Result<Tz, Failure> {
@@ -185,7 +200,7 @@ fn eval_line(line: &Value, clock: &RealClock) -> Result<Value, Failure> {
         strict,
         lookups: None,
     })
-    .map_err(failure)?;
+    .map_err(|e| failure(e, expr))?;
     Ok(value)
 }
 
@@ -226,7 +241,7 @@ fn render_line(line: &Value, clock: &RealClock) -> Result<Value, Failure> {
         tz: t.tz,
         lookups: None,
     })
-    .map_err(failure)?;
+    .map_err(|e| failure(e, metadata))?;
     Ok(value)
 }
 
@@ -298,7 +313,7 @@ pub fn eval(_common: &Common, out: &Out, args: &EvalArgs) -> Done {
         strict: args.strict,
         lookups: None,
     })
-    .map_err(|e| Stop::from(failure(e)))?;
+    .map_err(|e| Stop::from(failure(e, &expr)))?;
     for w in &warnings {
         out.hint(w);
     }
@@ -327,7 +342,7 @@ pub fn render(_common: &Common, out: &Out, args: &RenderArgs) -> Done {
         lookups: None,
     })
     .map_err(|e| {
-        let mut f = failure(e);
+        let mut f = failure(e, &metadata);
         f.place = if f.place.is_empty() {
             file.display().to_string()
         } else {

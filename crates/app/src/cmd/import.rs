@@ -38,12 +38,16 @@ pub async fn import(app: &App, args: &ImportArgs) -> Done {
         let (value, problems) = PlanFile::read(&draft.plan, &stem);
         let read = Read { value, file: file.clone(), problems: in_file(problems, &file) };
         let loaded = app.examine(&registry, ledger.as_ref(), stem.clone(), read).await?;
+        let seen = match app.samples(&registry, ledger.as_ref(), &loaded).await? {
+            Some(samples) => in_file(crate::lint::fields(&loaded, &samples), &file),
+            None => Vec::new(),
+        };
         let mut problems = in_file(std::mem::take(&mut draft.problems), &file);
         // A side that stands for a missing one is spoken of once.
         let placeholder = |p: &Problem| {
             !draft.sides.contains(&Side::Source) && p.path.starts_with("source.metadata") && p.file == file
         };
-        problems.extend(loaded.problems.into_iter().filter(|p| !placeholder(p)));
+        problems.extend(loaded.problems.into_iter().chain(seen).filter(|p| !placeholder(p)));
         if let Some(path) = &path {
             write(path, &draft.plan)?;
         }

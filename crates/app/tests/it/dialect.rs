@@ -120,3 +120,24 @@ async fn explain_has_a_page_for_codes_in_both_languages() {
     assert!(zh.out.contains("方案"));
     p.run(&["explain", "HL-0000"]).await.exits(2);
 }
+
+#[tokio::test]
+async fn errors_name_the_character_of_the_expression() {
+    let p = Project::new();
+    // Text for people: the expression and a mark under the character.
+    let a = p.run(&["eval", "_function 单 + * 2", "--strict", "--lang", "en"]).await.exits(2);
+    assert!(a.err.contains("_function 单 + * 2\n") && a.err.contains("^"), "{}", a.err);
+    let a = p.run(&["eval", "_function CONCTA(1)", "--strict", "--lang", "en"]).await.exits(2);
+    assert!(a.err.contains("      _function CONCTA(1)\n                ^"), "{}", a.err);
+    // Machine-readable: its position, counted in characters from 0.
+    let input = "{\"expr\":\"_function '店' + CONCTA(1)\",\"strict\":true}\n";
+    let a = with_input(&["eval", "--batch", "-"], input).await.exits(0).json();
+    assert_eq!(a["error"]["position"], 16, "{a}");
+    let meta = json!({"api": "/x", "request": [
+        {"field": "a", "value": "1"},
+        {"field": "o", "type": "object", "children": [{"field": "b", "value": "_function 1 + * 2"}]}]});
+    let file = p.write("m.json", &meta.to_string());
+    let a = p.run(&["render", file.to_str().unwrap(), "--lang", "en"]).await.exits(2);
+    assert!(a.err.contains("request[1].children[0]"), "{}", a.err);
+    assert!(a.err.contains("      _function 1 + * 2\n                    ^"), "{}", a.err);
+}

@@ -9,6 +9,7 @@ mod harness;
 mod http;
 mod import;
 mod json_server;
+mod lints;
 mod mysql;
 mod serve;
 mod sqlite;

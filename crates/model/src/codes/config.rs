@@ -182,36 +182,6 @@ pub const CODES: &[Code] = &[
         ("use `写入空操作` as a target", "目标请使用 `写入空操作`"),
     ),
     code(
-        "HL-1035",
-        ("the interface is not in the catalogue", "接口不在目录中"),
-        (
-            "`api` is misspelt, or the platform has it and the built-in catalogue does not know it",
-            "`api` 拼写有误,或平台有该接口但内置目录未收录",
-        ),
-        ("check the name; it is called as written", "请检查接口名;将按原样调用"),
-    ),
-    code(
-        "HL-1036",
-        ("a page is larger than the platform gives", "每页行数超过平台上限"),
-        (
-            "`pageSize` is above the interface's limit; the platform would cut the page",
-            "`pageSize` 高于接口上限,平台会截断",
-        ),
-        (
-            "write the limit that the message names; a run asks for no more",
-            "请改为提示中的上限;运行时不会超过它",
-        ),
-    ),
-    code(
-        "HL-1037",
-        ("the key is not unique on this interface", "该字段在此接口中不唯一"),
-        (
-            "outbound documents are keyed by `io_id`; one order (`o_id`) can have several",
-            "出库单以 `io_id` 唯一,一个订单(`o_id`)可能有多张",
-        ),
-        ("use the field that the message proposes as `id`", "请将提示中的字段设为 `id`"),
-    ),
-    code(
         "HL-1040",
         ("a platform manifest cannot be used", "平台清单无法使用"),
         (

@@ -14,18 +14,6 @@ pub const CODES: &[Code] = &[
         ),
     },
     Code {
-        id: "HL-1065",
-        title: ("plans trigger each other in a circle", "方案之间循环触发"),
-        cause: (
-            "following `after` from plan to plan leads back to the first one",
-            "沿着 `after` 逐个查找,会回到最初的方案",
-        ),
-        todo: (
-            "remove `after` from one plan of the circle and give it a `schedule`",
-            "从循环中的某个方案删除 `after`,并为其设置 `schedule`",
-        ),
-    },
-    Code {
         id: "HL-1066",
         title: ("the plan declares no omission remedy", "该方案没有声明漏单补偿"),
         cause: (

@@ -1,5 +1,4 @@
-//! What an experienced consultant would say about a plan, beyond what each part says about itself.
-//! The findings' texts and severities are defined in [`heliu_model::codes::lint`].
+//! Findings about the plan as a whole, and about its statement.
 
 use std::collections::HashMap;
 
@@ -8,32 +7,29 @@ use heliu_model::codes::lint as say;
 use heliu_model::record::OnChange;
 use heliu_model::schedule::Schedule;
 use heliu_model::{Problem, text};
-use heliu_transform::Value;
+use heliu_transform::{Metadata, Value, nearest};
 
+use super::Known;
 use crate::project::Project;
 use crate::wire::Loaded;
 
-/// Findings about the whole plan; paths are inside the plan file.
-pub fn plan(l: &Loaded, project: &Project) -> Vec<Problem> {
-    let mut out = Vec::new();
+/// Findings about the plan; paths are inside the plan file.
+pub fn plan(l: &Loaded, known: &Known, out: &mut Vec<Problem>) {
     if let Some(after) = &l.plan.after
-        && !project.has_plan(after)
+        && !known.project.has_plan(after)
     {
-        let plans = project.plan_names();
-        let near =
-            heliu_transform::nearest(after, plans.iter().map(String::as_str)).unwrap_or("-").to_owned();
-        out.push(
-            say::UNKNOWN_AFTER
-                .at("after", text!("there is no plan `{after}`", "没有方案 `{after}`"))
-                .hint(text!("did you mean `{near}`?", "是否为 `{near}`?")),
-        );
+        let problem =
+            say::UNKNOWN_AFTER.at("after", text!("there is no plan `{after}`", "没有方案 `{after}`"));
+        out.push(match nearest(after, known.plans.iter().map(String::as_str)) {
+            Some(near) => problem.hint(text!("did you mean `{near}`?", "是否为 `{near}`?")),
+            None => problem,
+        });
     }
-    in_a_circle(l, project, &mut out);
-    remedy(l, &mut out);
-    plain_insert(l, &mut out);
+    in_a_circle(l, known.project, out);
+    remedy(l, out);
+    statement(l, out);
     if l.plan.on_change == OnChange::Update
         && !l.source_meta.id_check
-        && !l.source_meta.raw.is_null()
         && l.source_meta.raw.get_path("idCheck").is_some()
     {
         out.push(
@@ -64,11 +60,15 @@ pub fn plan(l: &Loaded, project: &Project) -> Vec<Problem> {
                 )),
         );
     }
-    out
 }
 
-fn plain_insert(l: &Loaded, out: &mut Vec<Problem>) {
+const MAIN_SQL: &str = "target.metadata.otherRequest.main_sql";
+
+fn statement(l: &Loaded, out: &mut Vec<Problem>) {
     let Some(sql) = l.target_meta.other_value("main_sql").and_then(Value::as_str) else { return };
+    if !l.target_meta.api.eq_ignore_ascii_case("batchexecute") {
+        return;
+    }
     let words = sql.to_ascii_uppercase();
     let words: Vec<&str> = words.split_whitespace().collect();
     let plain = words.first() == Some(&"INSERT")
@@ -76,12 +76,11 @@ fn plain_insert(l: &Loaded, out: &mut Vec<Problem>) {
         && words.get(1) != Some(&"OR")
         && !words.windows(3).any(|w| w == ["ON", "DUPLICATE", "KEY"])
         && !words.windows(2).any(|w| w == ["ON", "CONFLICT"]);
-    if plain && l.plan.on_change == OnChange::Update && l.target_meta.api.eq_ignore_ascii_case("batchexecute")
-    {
+    if plain && l.plan.on_change == OnChange::Update {
         out.push(
             say::PLAIN_INSERT
                 .at(
-                    "target.metadata.otherRequest.main_sql",
+                    MAIN_SQL,
                     text!(
                         "a plain INSERT with `onChange: \"update\"`: a changed record meets its own row and fails",
                         "普通 INSERT 且 `onChange` 为 \"update\":数据变化后会与已有的行冲突而失败"
@@ -93,6 +92,38 @@ fn plain_insert(l: &Loaded, out: &mut Vec<Problem>) {
                 )),
         );
     }
+    column_order(&l.target_meta, sql, out);
+}
+
+/// Columns named like the fields, but at other places.
+fn column_order(meta: &Metadata, sql: &str, out: &mut Vec<Problem>) {
+    let Some((_, rest)) = sql.split_once('(') else { return };
+    let Some((list, _)) = rest.split_once(')') else { return };
+    let columns: Vec<String> =
+        list.split(',').map(|c| c.trim().trim_matches(['`', '"', '[', ']']).to_lowercase()).collect();
+    let fields: Vec<String> = meta.request.iter().map(|i| i.field.to_lowercase()).collect();
+    let mut sorted = (columns.clone(), fields.clone());
+    sorted.0.sort();
+    sorted.1.sort();
+    if columns == fields || sorted.0 != sorted.1 {
+        return;
+    }
+    let Some((n, (column, field))) = columns.iter().zip(&fields).enumerate().find(|(_, (c, f))| c != f)
+    else {
+        return;
+    };
+    let place = n + 1;
+    out.push(
+        say::COLUMN_ORDER
+            .at(
+                MAIN_SQL,
+                text!(
+                    "column {place} is `{column}`, field {place} is `{field}`: the value of `{field}` goes into `{column}`",
+                    "第 {place} 列为 `{column}`,第 {place} 个字段为 `{field}`:`{field}` 的值会写入 `{column}`"
+                ),
+            )
+            .hint(text!("put the fields in the order of the columns", "请按列的顺序排列字段")),
+    );
 }
 
 /// Plans that trigger each other would run for ever: the service chains none of them.
@@ -111,15 +142,12 @@ fn in_a_circle(l: &Loaded, project: &Project, out: &mut Vec<Problem>) {
     if let Some(way) = circle(&l.name, &after) {
         let way = way.join(" → ");
         out.push(
-            Problem::error(
-                "HL-1065",
-                "after",
-                text!("plans trigger each other in a circle: {way}", "方案之间循环触发:{way}"),
-            )
-            .hint(text!(
-                "remove `after` from one of them and give it a `schedule`",
-                "请从其中一个方案删除 `after`,并为其设置 `schedule`"
-            )),
+            say::CIRCLE
+                .at("after", text!("plans trigger each other in a circle: {way}", "方案之间循环触发:{way}"))
+                .hint(text!(
+                    "remove `after` from one of them and give it a `schedule`",
+                    "请从其中一个方案删除 `after`,并为其设置 `schedule`"
+                )),
         );
     }
 }
