@@ -11,7 +11,7 @@ use heliu_model::ports::{
 use heliu_model::record::compare_stamps;
 use heliu_model::run::RunKind;
 use heliu_model::walk::{PageAt, PageSeen, Paging, Walk};
-use heliu_model::{Class, Failure, Problem, Window, text};
+use heliu_model::{Class, Failure, Problem, Ts, Window, text};
 use tokio::task::JoinHandle;
 
 use crate::fetch::{self, Fetched, interrupted};
@@ -36,6 +36,9 @@ pub(crate) struct Reader {
     pub warned: Vec<Problem>,
     /// Every window before this one was proved complete; the watermark never passes one that was not.
     pub whole: bool,
+    /// When the windows were frozen, less `settle`: what the source's own clock had reached then is safe to leave
+    /// behind.
+    pub settled: Ts,
 }
 
 struct InFlight {
@@ -135,7 +138,8 @@ impl Reader {
     }
 
     fn send(&self, window: Window, at: PageAt) -> InFlight {
-        let request = PageRequest { window, at: at.clone() };
+        // What is frozen and certified is the window; what the request names lies at its edges as the source wants it.
+        let request = PageRequest { window: self.source.shape().edges.sent(window), at: at.clone() };
         let (heart, source, retries) = (self.heart.clone(), self.source.clone(), self.retries);
         let shaper = self.left.is_none().then(|| self.shaper.clone());
         let task = tokio::spawn(async move {
@@ -183,6 +187,11 @@ impl Reader {
         let mut next = walk.clone();
         let (moves, to) = (self.kind == RunKind::Normal && self.whole, open.window.to);
         let remedy = self.remedy.clone();
+        // A source whose clock turns out to be behind ours goes on stamping rows with times before `to`.
+        let safe = match self.source.clock_behind_ms() {
+            behind if behind > 0 => to.min(self.settled.plus_ms(-behind).floor_secs()),
+            _ => to,
+        };
         let advance = Box::new(move |outcome: &PageOutcome| {
             let before = next.problems().len();
             next.absorb(&PageSeen {
@@ -203,8 +212,8 @@ impl Reader {
                 problems.extend(remedy.findings(&outcome.news));
             }
             let ended = next.done().or(cut_short.then_some(false));
-            let close =
-                ended.map(|complete| WindowClose { complete, watermark: (complete && moves).then_some(to) });
+            let close = ended
+                .map(|complete| WindowClose { complete, watermark: (complete && moves).then_some(safe) });
             let total = next.total();
             WalkStep { walk: serde_json::to_string(&next).unwrap_or_default(), problems, total, close }
         });

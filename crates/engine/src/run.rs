@@ -122,7 +122,8 @@ impl Engine {
             return Ok((RunKind::TargetOnly, Vec::new()));
         }
         let now = self.clock.now();
-        let settled = options.as_of.map_or(now, |t| t.min(now)).plus_ms(-spec.settle_ms).floor_secs();
+        let now = options.as_of.map_or(now, |t| t.min(now));
+        let settled = source.shape().edges.end(now, spec.settle_ms, source.clock_behind_ms());
         let start = spec.start.unwrap_or_else(|| plan.first_seen.plus_ms(-86_400_000).floor_secs());
         if options.remedy {
             // The remedy's own parameters say what is read; the time variables are those of a run of now.
@@ -165,7 +166,7 @@ impl Engine {
             (_, true) => RunKind::Backfill,
             _ => RunKind::Normal,
         };
-        Ok((kind, range.split(if spec.windowed { length } else { None })))
+        Ok((kind, range.split(if spec.windowed { length } else { None }, source.shape().edges.tz)))
     }
 
     async fn open(
@@ -375,6 +376,7 @@ impl Engine {
             left: options.limit,
             remedy: None,
             warned: Vec::new(),
+            settled: owned.started.plus_ms(-spec.settle_ms),
             whole: owned.windows.iter().filter(|w| w.closed).all(|w| w.report.complete),
         };
         if owned.kind == RunKind::Remedy {

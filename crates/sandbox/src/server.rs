@@ -445,7 +445,13 @@ async fn respond(
         Delivery::Late(wait) => tokio::time::sleep(wait).await,
         Delivery::Whole | Delivery::Cut => {}
     }
-    Ok(dress(answer))
+    let mut response = dress(answer);
+    // The platform's own clock, as whoever measures clocks sees it.
+    let date = shared.clock.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(date) = HeaderValue::from_str(&date) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    Ok(response)
 }
 
 fn dress(answer: Answer) -> Response<Parcel> {

@@ -51,7 +51,8 @@ pub async fn preview(app: &App, plan: &str, record: Option<&Path>, key: Option<&
     let spec = &ready.spec;
     let row = ledger.find_plan(&spec.name).await?;
     let now = app.clock.now();
-    let to = now.plus_ms(-spec.settle_ms).floor_secs();
+    let edges = ready.sides.source.shape().edges;
+    let to = edges.end(now, spec.settle_ms, 0);
     let from = row
         .as_ref()
         .and_then(|r| r.watermark)
@@ -64,11 +65,12 @@ pub async fn preview(app: &App, plan: &str, record: Option<&Path>, key: Option<&
         (a, b) => a.or(b),
     };
     let whole = Window { from, to: to.max(from) };
-    let window = whole.split(if spec.windowed { length } else { None }).into_iter().next().unwrap_or(whole);
+    let parts = whole.split(if spec.windowed { length } else { None }, edges.tz);
+    let window = parts.into_iter().next().unwrap_or(whole);
     let walk = Walk::new(source.shape().paging, spec.verify, source.shape().page_size);
     let mut answer = json!({"plan": spec.name, "window": {"from": window.from.rfc3339(spec.tz), "to": window.to.rfc3339(spec.tz)}});
     let first = match walk.wanted(1).into_iter().next() {
-        Some(at) => Some(source.prepare(&PageRequest { window, at })?),
+        Some(at) => Some(source.prepare(&PageRequest { window: edges.sent(window), at })?),
         None => None,
     };
     if !app.out.json {

@@ -217,3 +217,39 @@ async fn no_network_is_said_within_the_patience() {
     assert!(a["error"]["code"].as_str().unwrap().starts_with("HL-3"), "{a}");
     assert_eq!(number(&a, "/source/returned"), 0);
 }
+
+/// Its rows get times that our clock has passed already. Without lookback only what is known of its clock saves them.
+#[tokio::test(flavor = "multi_thread")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the sandbox of this test lives five minutes behind the real time"
+)]
+async fn a_platform_whose_clock_is_behind_loses_no_row() {
+    let behind = || chrono::Utc::now() - chrono::Duration::minutes(5);
+    let sandbox = heliu_sandbox::Sandbox::builder("jushuitan")
+        .records(60)
+        .limits(0, 0)
+        .clock(heliu_sandbox::Clock::from_fn(behind))
+        .listen("127.0.0.1:0")
+        .await
+        .unwrap();
+    let p = sqlite_project(&sandbox);
+    let mut source = orders_source("io_id");
+    // Paged by number within the window: the anchor would find the row by its version whatever its time.
+    source["metadata"]["api"] = "/open/orders/out/simple/query".into();
+    p.plan(
+        "orders",
+        &json!({"start": start(), "lookback": "0s", "source": source, "target": orders_target()}),
+    );
+    let first = p.run(&["run", "orders", "--json"]).await.exits(0).json();
+    balances(&first);
+    let mark = p.run(&["watermark", "orders", "--json"]).await.exits(0).json();
+    let mark = chrono::DateTime::parse_from_rfc3339(mark["watermark"].as_str().unwrap()).unwrap();
+    let off = (behind() - mark.to_utc()).num_seconds();
+    assert!((0..60).contains(&off), "the watermark is {off} s behind the platform's now");
+    let fields = serde_json::Map::new();
+    sandbox.mutate(heliu_sandbox::Mutation::Insert { kind: heliu_sandbox::Kind::Order, fields }).unwrap();
+    let second = p.run(&["run", "orders", "--json"]).await.exits(0).json();
+    assert_eq!(number(&second, "/records/new"), 1, "{second}");
+    same(&rows(&p), &truth(&sandbox));
+}

@@ -16,6 +16,7 @@ use super::decode::decode;
 use super::encode::Setting;
 use super::mask::Mask;
 use super::outcome::{Reading, Told};
+use super::skew::Skew;
 use super::token::refused;
 use crate::manifest::{CredentialForm, Manifest, Route, fits};
 
@@ -49,6 +50,7 @@ pub struct Account {
     pub(super) origin: String,
     pub(super) token: Mutex<Option<TokenRow>>,
     pub(super) addresses: Mutex<Option<Arc<BTreeMap<String, String>>>>,
+    pub(super) skew: Skew,
     gate: Semaphore,
     /// Whoever waits for the budget waits in line.
     line: Mutex<()>,
@@ -194,6 +196,7 @@ impl Account {
             origin,
             token: Mutex::new(None),
             addresses: Mutex::new(None),
+            skew: Skew::default(),
             gate,
             line: Mutex::new(()),
             manifest,
@@ -371,6 +374,7 @@ impl Account {
         let result = match sent {
             Ok(mut reply) => {
                 decode(&mut reply, reading);
+                self.skew.observe(reply.header("date"), started, self.ports.clock.now());
                 call.status = Some(reply.status);
                 call.response_headers = headers(&reply);
                 call.response_body = mask.body(&reply.body);

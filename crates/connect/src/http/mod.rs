@@ -11,11 +11,13 @@ mod mask;
 mod outcome;
 mod probe;
 mod rehearse;
+mod skew;
 mod source;
 mod target;
 mod token;
 #[cfg(test)]
 mod vectors;
+mod window;
 
 pub use account::{Account, Ports};
 pub(crate) use account::{COMMON, check};

@@ -204,6 +204,7 @@ impl HttpSource {
             stamp: if detail.is_some() { None } else { api.and_then(|a| a.stamp.clone()) },
             anchor: anchor.as_ref().map(|a| a.path.clone()).filter(|_| walk == Paging::Anchored),
             concurrency: account.concurrency(),
+            edges: super::window::edges(api, meta, tz),
         };
         let columns = api.and_then(|a| a.columns.as_ref()).map(|c| columns(meta, &c.param));
         let reading = Reading::new(
@@ -568,6 +569,10 @@ impl Source for HttpSource {
             }
         }
         Exchange { calls, result }
+    }
+
+    fn clock_behind_ms(&self) -> i64 {
+        self.account.skew.behind_ms()
     }
 
     fn prepare(&self, request: &PageRequest) -> Result<Prepared, Failure> {

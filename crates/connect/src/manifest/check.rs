@@ -204,6 +204,11 @@ pub(super) fn names(m: &Manifest, problems: &mut Vec<Problem>) {
         }
     }
     for (i, a) in f.apis.iter().enumerate() {
+        let zone = a.window.as_ref().and_then(|w| w.timezone.as_deref());
+        if let Some(z) = zone.filter(|z| z.parse::<chrono_tz::Tz>().is_err()) {
+            let (en, zh) = (format!("`{z}` is no time zone"), format!("`{z}` 不是时区"));
+            problems.push(bad(&format!("apis[{i}].window.timezone"), &en, &zh));
+        }
         if let Some(v) = &a.variant
             && !f.variants.iter().any(|x| x.name == *v)
         {

@@ -89,6 +89,7 @@ impl SelectSource {
     pub fn new(db: Db, meta: &Metadata, tz: Tz, clock: Arc<dyn Clock>) -> Self {
         let sql = statement(meta).unwrap_or_default();
         let shape = SourceShape {
+            edges: heliu_model::window::Edges { tz, ..Default::default() },
             paging: if paged(&sql.to_ascii_lowercase()) { Paging::Numbered } else { Paging::Single },
             page_size: meta.page_size.unwrap_or(1_000),
             max_window_ms: None,

@@ -314,3 +314,30 @@ fn a_clock_that_is_set_back_repeats_no_tick() {
         assert_eq!(w.reads(), ["a 16:05:00", "a 16:10:00", "a 16:15:00"]);
     });
 }
+
+/// Its rows get times that lie in windows already read by our clock: neither the watermark nor, once it is known, the
+/// window passes what its own clock has reached.
+#[test]
+fn a_source_whose_clock_is_behind_is_not_read_past() {
+    let w = World::new("16:00:00");
+    w.behave("a", |b| b.behind_ms = 90_000);
+    let clock = w.clock.clone();
+    clock.clone().run(async {
+        let once = async || {
+            let (spec, sides) = (w.spec("a"), w.sides("a"));
+            let engine = w.engine("one");
+            engine.run(&spec, &sides, RunOptions::default(), Arc::new(Silent), Stop::never()).await.unwrap()
+        };
+        let first = once().await;
+        assert_eq!(first.window.unwrap().to, at("16:00:00"), "nothing is known yet");
+        assert_eq!(w.ledger.find_plan("a").await.unwrap().unwrap().watermark, Some(at("15:58:30")));
+        clock.sleep_ms(600_000).await;
+        let second = once().await;
+        assert_eq!(second.window.unwrap().from, at("15:58:30"));
+        assert_eq!(second.window.unwrap().to, at("16:08:30"));
+        assert_eq!(w.ledger.find_plan("a").await.unwrap().unwrap().watermark, Some(at("16:08:30")));
+        // A back-fill of old times is not affected.
+        w.behave("a", |b| b.behind_ms = 0);
+        assert_eq!(once().await.window.unwrap().to, at("16:10:00"));
+    });
+}

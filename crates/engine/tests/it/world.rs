@@ -38,6 +38,8 @@ pub struct Behaviour {
     pub fails_until: Option<Ts>,
     /// Opening the target takes so long (ms).
     pub open_ms: u64,
+    /// The source's clock is behind by so much (ms); known once it has answered.
+    pub behind_ms: i64,
     /// Records the source gives.
     pub records: Vec<(String, String)>,
 }
@@ -133,6 +135,7 @@ impl World {
             stamp: None,
             anchor: None,
             concurrency: 1,
+            edges: heliu_model::window::Edges::default(),
         };
         let target = TargetShape {
             render: Render::Nothing,
@@ -248,6 +251,11 @@ impl Source for Src {
         }
         let elements: Vec<Bytes> = b.records.iter().map(|(id, v)| Bytes::from(format!("{id}={v}"))).collect();
         Exchange { calls: vec![call], result: Ok(Page { elements, ..Page::default() }) }
+    }
+
+    fn clock_behind_ms(&self) -> i64 {
+        let known = self.world.read.lock().unwrap().iter().any(|r| r.0 == self.plan);
+        if known { self.world.behaviour(&self.plan).behind_ms } else { 0 }
     }
 
     fn prepare(&self, _request: &PageRequest) -> Result<Prepared, Failure> {

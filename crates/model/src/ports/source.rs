@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use crate::call::Exchange;
 use crate::walk::{PageAt, Paging};
+use crate::window::Edges;
 use crate::{Failure, Text, Window};
 
 /// What a source declares about its paging.
@@ -22,6 +23,8 @@ pub struct SourceShape {
     pub anchor: Option<String>,
     /// Requests that may be in flight at the same time.
     pub concurrency: u32,
+    /// How it understands the times of a request.
+    pub edges: Edges,
 }
 
 /// Which page of which window.
@@ -77,6 +80,13 @@ pub trait Source: Send + Sync {
     /// repetition); does not retry otherwise: the engine does, by the failure's class. An attempt against a silent
     /// system ends by itself within some 10 s; the calls' durations do not include waiting for the budget.
     async fn fetch(&self, request: &PageRequest) -> Exchange<Page>;
+
+    /// By how many milliseconds the source's clock is behind this machine's, as far as its answers showed; 0 when
+    /// nothing is known, when they agree, or when it is ahead. What it will stamp with times before our now is not
+    /// read past.
+    fn clock_behind_ms(&self) -> i64 {
+        0
+    }
 
     /// The exact request of a page, without sending anything.
     ///

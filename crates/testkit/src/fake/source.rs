@@ -124,6 +124,7 @@ impl FakeSource {
                 stamp: None,
                 anchor: None,
                 concurrency: 1,
+                edges: heliu_model::window::Edges::default(),
             },
             shelf: shelf.clone(),
             clock,

@@ -27,6 +27,8 @@ pub struct ApiForm {
     pub max_page_size: Option<u32>,
     /// Days of a window at most.
     pub max_window_days: Option<u32>,
+    /// How it understands the ends of a time window.
+    pub window: Option<WindowForm>,
     /// Field that is unique.
     pub id: Option<String>,
     /// Modification stamp inside an element.
@@ -63,6 +65,29 @@ pub struct ApiForm {
     pub metadata: Option<String>,
     /// Recorded replies, for `heliu platforms test`.
     pub replies: Vec<RecordedForm>,
+}
+
+/// How an interface understands the times of its requests.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WindowForm {
+    /// Whether rows whose time is the end itself belong to the reply.
+    pub end: EndForm,
+    /// Smallest step between two times of its rows, in milliseconds; a second by default.
+    pub step_ms: Option<u32>,
+    /// Zone of its times, where it is not the account's.
+    pub timezone: Option<String>,
+}
+
+/// What an end is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EndForm {
+    /// The first instant behind the window.
+    #[default]
+    Exclusive,
+    /// The last instant inside: it is named one step earlier, so that no row belongs to two windows.
+    Inclusive,
 }
 
 /// A cursor that is anchored in the rows' order.
