@@ -1,6 +1,7 @@
 //! Development tasks: `cargo xtask TASK [ARGUMENTS]`. One module each.
 
 mod docs;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ type Task = (&'static str, &'static str, fn(&[String]) -> Result<(), String>);
 const TASKS: &[Task] = &[
     ("docs", "write docs/reference from the tables in the code; --check: fail if it is stale", docs::run),
     ("layers", "check the direction of imports", xtask::layers::run),
+    ("simulate", "play scenarios again: --seed N [--count M] [--trace]", simulate::run),
 ];
 
 fn main() -> ExitCode {

@@ -82,7 +82,7 @@ impl Out {
             if !f.vendor_code.is_empty() {
                 map.insert("vendor_code".into(), f.vendor_code.clone().into());
             }
-            add_spot(map, f.spot.as_ref());
+            add_spot(map, f.spot.as_deref());
         }
         v
     }
@@ -95,7 +95,7 @@ impl Out {
             if !p.hint.is_empty() {
                 map.insert("hint".into(), p.hint.get(self.lang).into());
             }
-            add_spot(map, p.spot.as_ref());
+            add_spot(map, p.spot.as_deref());
         }
         v
     }

@@ -50,7 +50,7 @@ pub struct Failure {
     pub doubt: bool,
     /// The character of an expression that it is about, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub spot: Option<Spot>,
+    pub spot: Option<Box<Spot>>,
     /// The batch as a whole is too large (packet, placeholders): split it, no record is to blame.
     #[serde(default)]
     pub split: bool,

@@ -8,6 +8,7 @@ pub mod mariadb;
 pub mod memory;
 pub mod process;
 pub mod rng;
+pub mod sim;
 pub mod through;
 
 pub use clock::ManualClock;

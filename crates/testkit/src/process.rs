@@ -5,7 +5,6 @@ use std::task::Waker;
 
 use async_trait::async_trait;
 use heliu_model::Failure;
-use tokio::sync::watch;
 
 use crate::fake::{Shared, shared, with};
 use crate::through::Gate;
@@ -22,7 +21,6 @@ pub enum Side {
 /// One life of a process: all its port calls pass here.
 pub struct Process {
     inner: Shared<Inner>,
-    running: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -32,13 +30,16 @@ struct Inner {
     die: Option<usize>,
     halt: Option<usize>,
     dead: bool,
+    halted: bool,
     waker: Option<Waker>,
+    /// Whoever waits for it to go on, in order: nothing here may depend on chance.
+    waiting: Vec<Waker>,
 }
 
 impl Process {
     /// A process that lives.
     pub fn new() -> Arc<Process> {
-        Arc::new(Process { inner: shared(Inner::default()), running: watch::channel(true).0 })
+        Arc::new(Process { inner: shared(Inner::default()) })
     }
 
     /// A process that dies at the `n`th passage of a gate (from 0; each call has two).
@@ -57,13 +58,16 @@ impl Process {
 
     /// Lets a halted process go on.
     pub fn go_on(&self) {
-        with(&self.inner, |i| i.halt = None);
-        let _ = self.running.send(true);
+        let waiting = with(&self.inner, |i| {
+            (i.halt, i.halted) = (None, false);
+            std::mem::take(&mut i.waiting)
+        });
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// It stands still.
     pub fn halted(&self) -> bool {
-        !*self.running.borrow()
+        with(&self.inner, |i| i.halted)
     }
 
     /// Passages so far.
@@ -110,9 +114,7 @@ impl Process {
             }
             i.log.push((op, side));
             i.dead = i.die == Some(i.passed);
-            if i.halt.is_some_and(|n| i.passed >= n) {
-                let _ = self.running.send(false);
-            }
+            i.halted |= i.halt.is_some_and(|n| i.passed >= n);
             i.passed += 1;
             if i.dead
                 && let Some(waker) = i.waker.take()
@@ -125,8 +127,16 @@ impl Process {
             // What is dead takes no further step.
             std::future::pending::<()>().await;
         }
-        let mut running = self.running.subscribe();
-        let _ = running.wait_for(|r| *r).await;
+        std::future::poll_fn(|cx| {
+            with(&self.inner, |i| {
+                if !i.halted {
+                    return std::task::Poll::Ready(());
+                }
+                i.waiting.push(cx.waker().clone());
+                std::task::Poll::Pending
+            })
+        })
+        .await;
     }
 }
 

@@ -67,6 +67,11 @@ impl Through {
         Through { open: Box::new(move || Arc::new(one.clone())), gate, cheat: cheat.map(|c| (c, other)) }
     }
 
+    /// Calls to `store` pass `gate`.
+    pub fn over(store: Arc<dyn Store>, gate: Arc<dyn Gate>) -> Self {
+        Through { open: Box::new(move || store.clone()), gate, cheat: None }
+    }
+
     fn cheats(&self, cheat: Cheat) -> Option<&MemoryLedger> {
         self.cheat.as_ref().filter(|(c, _)| *c == cheat).map(|(_, ledger)| ledger)
     }

@@ -50,7 +50,7 @@ pub struct Problem {
     pub hint: Text,
     /// The character of the expression at the path, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub spot: Option<Spot>,
+    pub spot: Option<Box<Spot>>,
 }
 
 impl Problem {
@@ -82,14 +82,14 @@ impl Problem {
     /// Adds the character of an expression that it is about.
     #[must_use]
     pub fn spot(mut self, text: &str, at: Option<usize>) -> Self {
-        self.spot = at.map(|at| Spot { text: text.to_owned(), at });
+        self.spot = at.map(|at| Box::new(Spot { text: text.to_owned(), at }));
         self
     }
 
     /// Points at the first place in the texts of `value` that holds what the message quotes first.
     pub(crate) fn find_spot(&mut self, value: &Value) {
         if self.spot.is_none() {
-            self.spot = Spot::quoted(&self.message, value);
+            self.spot = Spot::quoted(&self.message, value).map(Box::new);
         }
     }
 

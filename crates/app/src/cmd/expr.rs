@@ -43,7 +43,7 @@ fn failure(e: EvaluateError, within: &Value) -> Failure {
         }
         place.push_str(&format!("@{at}"));
     }
-    Failure { spot, ..Failure::config(&e.code, e.message).at(place) }
+    Failure { spot: spot.map(Box::new), ..Failure::config(&e.code, e.message).at(place) }
 }
 
 fn zone(words: Option<&str>) -> Result<Tz, Failure> {

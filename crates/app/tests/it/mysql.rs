@@ -41,6 +41,15 @@ impl Bi {
         Bi { conn, dsn }
     }
 
+    pub async fn run(&mut self, sql: &str) {
+        self.conn.query_drop(sql).await.unwrap();
+    }
+
+    pub async fn pairs(&mut self, sql: &str) -> BTreeMap<String, String> {
+        let list: Vec<(String, String)> = self.conn.query(sql).await.unwrap();
+        list.into_iter().collect()
+    }
+
     pub async fn rows(&mut self) -> BTreeMap<i64, Vec<String>> {
         let list: Vec<(i64, String, String, String, String, String)> = self
             .conn

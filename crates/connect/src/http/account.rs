@@ -43,6 +43,8 @@ pub struct Account {
     pub(super) base_url: String,
     /// The connector gives its own address.
     pub(super) own_base: bool,
+    /// The connector sets limits of its own: those of interfaces are not added to them.
+    limited: bool,
     /// Values of all credentials, defaults among them.
     pub(super) values: Arc<BTreeMap<String, String>>,
     limits: Limits,
@@ -190,6 +192,7 @@ impl Account {
             name: spec.name.clone(),
             base_url: base_url.trim_end_matches('/').to_owned(),
             own_base: spec.base_url.is_some(),
+            limited: spec.limits.timed(),
             values: Arc::new(values),
             limits,
             key,
@@ -307,7 +310,7 @@ impl Account {
 
     /// Limits of an interface, with the key that they are kept under.
     fn own_limits(&self, ask: &Ask) -> Option<(String, Limits)> {
-        let form = &ask.route.api.as_ref()?.form;
+        let form = &ask.route.api.as_ref().filter(|_| !self.limited)?.form;
         let limits = Limits {
             requests_per_second: form.limits.requests_per_second,
             requests_per_minute: form.limits.requests_per_minute,

@@ -509,6 +509,10 @@ impl Session {
         let mut results = Vec::with_capacity(rows.len());
         for row in rows {
             let Some(conn) = self.conn.as_mut() else {
+                // The next session begins with the rows that this one could not try.
+                if results.is_empty() {
+                    return Err(closed(&place));
+                }
                 results.push(RowResult::Waiting(closed(&place)));
                 continue;
             };
@@ -519,7 +523,12 @@ impl Session {
                     self.conn = None;
                     results.push(RowResult::InDoubt(f));
                 }
-                Err(f) if f.class == heliu_model::Class::Data => results.push(RowResult::Failed(f)),
+                Err(f) if f.class == heliu_model::Class::Data => {
+                    if breaks_session(&f) {
+                        self.conn = None;
+                    }
+                    results.push(RowResult::Failed(f));
+                }
                 Err(f) if f.class == heliu_model::Class::Transient => {
                     self.conn = None;
                     if results.is_empty() {

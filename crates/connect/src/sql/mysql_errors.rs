@@ -12,6 +12,7 @@ pub(super) fn failure(e: &Error, place: &str, sent: bool) -> Failure {
         Error::Driver(d @ mysql_async::DriverError::NoClientSslFlagFromServer) => {
             tls(d.to_string()).at(place)
         }
+        Error::Io(io) if io.to_string().contains("max_allowed_packet") => too_large().at(place),
         Error::Io(io) => {
             let why = io.to_string();
             let f = Failure::transient(
@@ -24,12 +25,7 @@ pub(super) fn failure(e: &Error, place: &str, sent: bool) -> Failure {
         Error::Driver(d) => {
             let why = d.to_string();
             if matches!(d, mysql_async::DriverError::PacketTooLarge) || why.contains("too large") {
-                let mut f = Failure::data(
-                    "HL-5025",
-                    text!("the statement is larger than max_allowed_packet", "语句超过 max_allowed_packet"),
-                );
-                f.split = true;
-                return f.at(place);
+                return too_large().at(place);
             }
             let f = Failure::transient(
                 "HL-5020",
@@ -47,6 +43,20 @@ pub(super) fn failure(e: &Error, place: &str, sent: bool) -> Failure {
             .at(place)
         }
     }
+}
+
+/// The statement as a whole is too large: halves of it may not be.
+fn too_large() -> Failure {
+    let mut f = Failure::data(
+        "HL-5025",
+        text!("the statement is larger than max_allowed_packet", "语句超过 max_allowed_packet"),
+    )
+    .hint(text!(
+        "raise `max_allowed_packet` of the server for single rows of this size",
+        "如单行就有这么大,请调大服务器的 `max_allowed_packet`"
+    ));
+    f.split = true;
+    f
 }
 
 fn untrusted(why: &str) -> bool {
@@ -107,5 +117,5 @@ pub(super) fn server(code: u16, message: &str) -> Failure {
 
 /// True when the class says that the session is of no more use.
 pub(super) fn breaks_session(f: &Failure) -> bool {
-    f.doubt || f.class == Class::Transient
+    f.doubt || f.split || f.class == Class::Transient
 }

@@ -339,8 +339,9 @@ impl Batches {
         let exchange = session.write(rows).await;
         calls.extend(exchange.calls);
         if exchange.result.as_ref().is_ok_and(|_| true)
-            || exchange.result.as_ref().is_err_and(|f| f.class == Class::Data && !f.doubt)
+            || exchange.result.as_ref().is_err_and(|f| f.class == Class::Data && !f.doubt && !f.split)
         {
+            // A database that was sent too large a packet ends the connection.
             self.session = Some(session);
         }
         exchange.result
@@ -349,11 +350,22 @@ impl Batches {
     /// The answer was lost and rows can be found by key: what is there counts as written, the rest is written.
     async fn after_doubt(&mut self, rows: &[WriteRow], failure: Failure, calls: &mut Vec<Call>) -> Part {
         self.session = None;
-        let found = match self.look_up(rows, calls).await {
-            Ok(found) => found,
-            Err(_) => return Part::Doubt(failure),
-        };
-        Part::Looked(found, failure)
+        let mut tries = 0;
+        loop {
+            // A look-up that fails says nothing: it is repeated before the records are left in doubt.
+            match self.look_up(rows, calls).await {
+                Ok(found) => return Part::Looked(found, failure),
+                Err(why) if why.class == Class::Transient && tries < self.ctx.retries => {
+                    tries += 1;
+                    let wait = retry::wait_ms(tries, self.ctx.heart.clock.jitter());
+                    self.ctx.heart.progress.waiting(&why, wait);
+                    if !matches!(self.ctx.heart.pause(wait).await, Ok(true)) {
+                        return Part::Doubt(failure);
+                    }
+                }
+                Err(_) => return Part::Doubt(failure),
+            }
+        }
     }
 
     async fn look_up(&mut self, rows: &[WriteRow], calls: &mut Vec<Call>) -> Result<Vec<Found>, Failure> {

@@ -145,6 +145,7 @@ fn a_paused_process_that_wakes_up_can_neither_commit_nor_write() {
         });
         w.assert_all_written();
         if !late.0 {
+            assert!(n > 40, "only {n} passages");
             return;
         }
         let late = late.1;

@@ -27,3 +27,13 @@ mod one_process {
 mod opened_for_each_call {
     heliu_testkit::conformance!(super::fresh(true));
 }
+
+/// The simulator's scenarios on this ledger: fewer, for each call is a real transaction.
+#[test]
+fn nothing_is_lost_whatever_fails() {
+    let broken: Vec<String> = (0..120)
+        .filter_map(|seed| heliu_testkit::sim::play_over(seed, fresh(false)).err())
+        .map(|b| b.to_string())
+        .collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}

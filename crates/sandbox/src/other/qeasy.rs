@@ -25,6 +25,15 @@ fn say(code: i64, words: &str, content: Value) -> Said {
     Said::json(&json!({"success": code == 0, "code": code, "message": words, "content": content}))
 }
 
+/// A field as text: numbers are taken too.
+fn words(v: &Value) -> String {
+    match v {
+        Value::String(s) => s.clone(),
+        Value::Number(n) => n.to_string(),
+        _ => String::new(),
+    }
+}
+
 impl Qeasy {
     pub(super) fn new(common: &Common, _now: i64) -> Self {
         let mut rng = Rng::of(common.seed, 0x37, 0);
@@ -58,7 +67,7 @@ impl Qeasy {
         };
         let (mut inserted, mut failed) = (0, 0);
         for row in list {
-            let number = row["FNumber"].as_str().unwrap_or("").to_owned();
+            let number = words(&row["FNumber"]);
             if number.is_empty() {
                 failed += 1;
                 continue;
@@ -66,7 +75,7 @@ impl Qeasy {
             let mut kept = row.clone();
             kept["_id"] = json!(format!("66{}", self.rng.hex32().get(..22).unwrap_or("")));
             // The same number again replaces what is there.
-            self.records.retain(|(_, r)| r["FNumber"] != number.as_str());
+            self.records.retain(|(_, r)| words(&r["FNumber"]) != number);
             self.records.push((now / 1000, kept));
             inserted += 1;
         }
@@ -152,10 +161,7 @@ impl OpenApi for Qeasy {
     }
 
     fn truth(&self, _of: &str) -> BTreeMap<String, Value> {
-        self.records
-            .iter()
-            .map(|(_, r)| (r["FNumber"].as_str().unwrap_or("").to_owned(), r.clone()))
-            .collect()
+        self.records.iter().map(|(_, r)| (words(&r["FNumber"]), r.clone())).collect()
     }
 
     fn expire_token(&mut self, _now: i64) {

@@ -93,6 +93,8 @@ pub enum Act {
 
 type Script = Box<dyn FnMut(usize, &PageRequest, &mut Shelf) -> Act + Send>;
 
+type Free = Box<dyn FnMut() -> Act + Send>;
+
 /// A source over a [`Shelf`].
 pub struct FakeSource {
     shape: SourceShape,
@@ -100,6 +102,7 @@ pub struct FakeSource {
     clock: Arc<dyn Clock>,
     script: Shared<Script>,
     asked: Shared<Vec<PageRequest>>,
+    free: Option<Shared<Free>>,
     gate: Arc<dyn Gate>,
     /// Rows are asked for by modification time.
     pub windowed: bool,
@@ -130,6 +133,7 @@ impl FakeSource {
             clock,
             script: shared(Box::new(|_, _, _| Act::Answer)),
             asked: shared(Vec::new()),
+            free: None,
             gate: Arc::new(Open),
             windowed: true,
             total: false,
@@ -160,6 +164,13 @@ impl FakeSource {
         script: impl FnMut(usize, &PageRequest, &mut Shelf) -> Act + Send + 'static,
     ) -> Self {
         with(&self.script, |s| *s = Box::new(script));
+        self
+    }
+
+    /// As [`FakeSource::scripted`], for a script that needs neither request nor rows at hand: it may lock the rows.
+    #[must_use]
+    pub fn before_each(mut self, script: impl FnMut() -> Act + Send + 'static) -> Self {
+        self.free = Some(shared(Box::new(script)));
         self
     }
 
@@ -258,7 +269,10 @@ impl Source for FakeSource {
             asked.push(request.clone());
             asked.len() - 1
         });
-        let mut act = with(&self.script, |script| with(&self.shelf, |shelf| script(nth, request, shelf)));
+        let mut act = match &self.free {
+            Some(free) => with(free, |script| script()),
+            None => with(&self.script, |script| with(&self.shelf, |shelf| script(nth, request, shelf))),
+        };
         while let Act::Budget(ms, then) = act {
             self.clock.sleep_ms(ms).await;
             act = *then;

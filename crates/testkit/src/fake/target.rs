@@ -37,6 +37,8 @@ pub struct Table {
     pub unanswered: BTreeSet<String>,
     /// Ids that were written again while that was so.
     pub blind: Vec<(String, u32)>,
+    /// Ids over whose newer version an older one was written.
+    pub regressed: Vec<(String, u32)>,
     /// Look-ups.
     pub look_ups: u32,
     sessions: BTreeMap<(String, u32), u64>,
@@ -49,6 +51,9 @@ impl Table {
         *self.applied.entry((row.id.clone(), row.version)).or_default() += 1;
         if self.unanswered.contains(&row.id) {
             self.blind.push((row.id.clone(), row.version));
+        }
+        if self.rows.get(&row.id).is_some_and(|e| e.version > row.version) {
+            self.regressed.push((row.id.clone(), row.version));
         }
         let entry = Entry { content: content.to_owned(), version: row.version };
         self.rows.insert(row.id.clone(), entry);

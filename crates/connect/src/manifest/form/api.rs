@@ -55,7 +55,7 @@ pub struct ApiForm {
     pub idempotent: bool,
     /// A key that makes the platform recognise a repeated write: the parameter that carries it (32 hexadecimal digits).
     pub repeat_key: Option<String>,
-    /// Limits of this interface, beside the account's.
+    /// Limits of this interface, beside the account's; a connector that sets limits of its own is held by those only.
     pub limits: LimitsForm,
     /// Calling it renews the account's token: its reply is kept as one.
     pub renews_token: bool,

@@ -1,0 +1,7 @@
+-- Tables that the examples write into (MySQL, MariaDB and SQLite alike).
+CREATE TABLE product_group (id BIGINT PRIMARY KEY, name VARCHAR(100), parent_id BIGINT);
+CREATE TABLE trade (sid BIGINT PRIMARY KEY, tid VARCHAR(64), payment DECIMAL(12,2), shop_name VARCHAR(100), orders TEXT);
+CREATE TABLE purchase (entry_id BIGINT PRIMARY KEY, bill_no VARCHAR(40), material VARCHAR(40), qty DECIMAL(12,2));
+CREATE TABLE approval (sp_no VARCHAR(40) PRIMARY KEY, title VARCHAR(200), status INT);
+CREATE TABLE vendor (id BIGINT PRIMARY KEY, code VARCHAR(40), pubts VARCHAR(30));
+CREATE TABLE material (number VARCHAR(40) PRIMARY KEY, name VARCHAR(100), qty DECIMAL(12,2));
