@@ -273,12 +273,13 @@ impl World {
             let report = self.quiet_run()?;
             self.check()?;
             self.say(|| format!("calm run {n}: exit {} {:?}", report.exit_code(), report.counts));
-            if report.failure.is_none() && !report.resumed && report.kind == heliu_model::run::RunKind::Normal
+            if report.failure.is_none()
+                && !report.resumed
+                && report.kind == heliu_model::run::RunKind::Normal
+                && self.person(true) == 0
             {
-                if self.person(true) == 0 {
-                    settled = true;
-                    break;
-                }
+                settled = true;
+                break;
             }
         }
         if !settled {
