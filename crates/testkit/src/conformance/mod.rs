@@ -1,6 +1,6 @@
 //! What every ledger must do, as tests over the ports alone.
 //!
-//! Each case takes an empty store. [`conformance!`](crate::conformance) makes a test of every case for one way of
+//! Each case takes an empty store. [`conformance!`](macro@crate::conformance) makes a test of every case for one way of
 //! opening a store; the same cases run on the ledger in memory and on each shipped one.
 
 pub mod crash;
