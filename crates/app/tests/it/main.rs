@@ -16,5 +16,6 @@ mod serve;
 mod sql;
 mod sqlite;
 mod stub;
+mod tokens;
 mod values;
 mod weather;
