@@ -65,7 +65,10 @@ pub(crate) fn failure(e: &rusqlite::Error, dir: &Path) -> Failure {
             "HL-6007",
             text!("the ledger cannot be read or written: {words}", "台账读写失败:{words}"),
         )
-        .hint(text!("check the disk, then run again", "请检查磁盘,然后重新运行")),
+        .hint(text!(
+            "check the disk and the limit of file sizes (`ulimit -f`), then run again: nothing is lost",
+            "请检查磁盘与文件大小限制(`ulimit -f`),然后重新运行:数据不会丢失"
+        )),
         _ => Failure::new(
             Class::Internal,
             "HL-6001",

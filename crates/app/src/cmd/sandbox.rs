@@ -25,7 +25,15 @@ pub async fn sandbox(out: &Out, args: SandboxArgs) -> Done {
     if let Some(rps) = args.limit_rps {
         builder = builder.limit_rps(rps);
     }
-    let sandbox = builder.listen(args.listen.as_str()).await.map_err(failed)?;
+    let sandbox = builder.listen(args.listen.as_str()).await.map_err(|e| {
+        // A sound address that is taken is no fault of the command line.
+        let sound = args.listen.parse::<std::net::SocketAddr>().is_ok();
+        if sound && e.code == SandboxError::CANNOT_LISTEN {
+            Failure::transient(e.code, e.text).into()
+        } else {
+            failed(e)
+        }
+    })?;
     if out.json {
         let c = sandbox.credentials();
         out.value(&json!({

@@ -17,5 +17,6 @@ mod sql;
 mod sqlite;
 mod stub;
 mod tokens;
+mod trouble;
 mod values;
 mod weather;
