@@ -19,6 +19,12 @@ struct Figures {
     other: u64,
 }
 
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+        .progress_chars("=> ")
+}
+
 /// The bar of one run.
 pub struct Bar {
     bar: ProgressBar,
@@ -33,10 +39,7 @@ impl Bar {
             return None;
         }
         let bar = ProgressBar::new_spinner();
-        bar.set_style(
-            ProgressStyle::with_template("{spinner} {prefix}  {msg}  {elapsed}")
-                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
-        );
+        bar.set_style(style("{spinner} {prefix}  {msg}  {elapsed}"));
         bar.set_prefix(plan.to_owned());
         bar.enable_steady_tick(Duration::from_millis(120));
         Some(Bar { bar, lang, figures: Mutex::default() })
@@ -54,6 +57,13 @@ impl Bar {
         let rate = (f.read as f64 / seconds) as u64;
         let window =
             if f.window.1 > 1 { format!("[{}/{}] ", f.window.0 + 1, f.window.1) } else { String::new() };
+        if let Some(total) = f.total.filter(|t| *t > 0) {
+            if self.bar.length().is_none() {
+                self.bar.set_style(style("{spinner} {prefix} [{bar:24}] {msg}  {elapsed}"));
+            }
+            self.bar.set_length(total);
+            self.bar.set_position(f.read.min(total));
+        }
         let read = f.total.map_or_else(|| f.read.to_string(), |t| format!("{}/{t}", f.read));
         let (pages, written, other) = (f.pages, f.written, f.other);
         let mut msg = match self.lang {

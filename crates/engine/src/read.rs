@@ -246,7 +246,7 @@ impl Reader {
                 text!("the stored state of the walk cannot be read: {e}", "无法读取已保存的翻页状态:{e}"),
             )
         })?;
-        self.heart.progress.page(elements_read, walk.total());
+        self.heart.progress.page(elements_read.saturating_sub(committed.outcome.repeated), walk.total());
         self.heart.note_page();
         self.whole &= committed.step.close.as_ref().is_none_or(|c| c.complete);
         Ok((committed, cut_short))

@@ -304,8 +304,24 @@ fn looks_like_json(body: &[u8]) -> bool {
     matches!(first, Some(b'{' | b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n'))
 }
 
+/// The beginning of a text, on one line; of a web page its words.
 fn excerpt(body: &[u8]) -> String {
-    String::from_utf8_lossy(body).split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect()
+    let text = String::from_utf8_lossy(body);
+    let mut plain = String::with_capacity(text.len().min(4_096));
+    let page = text.trim_start().starts_with('<');
+    let mut tag = false;
+    for c in text.chars().take(20_000) {
+        match c {
+            '<' if page => tag = true,
+            '>' if tag => {
+                tag = false;
+                plain.push(' ');
+            }
+            c if !tag => plain.push(c),
+            _ => {}
+        }
+    }
+    plain.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect()
 }
 
 fn unreadable(reply: &Reply) -> Failure {

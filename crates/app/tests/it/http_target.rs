@@ -1,0 +1,213 @@
+//! HTTP targets: one request a record or lists of them, and what every kind of answer means (interface §3.3).
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Project, balances, number};
+use crate::stub::{Reply, Seen, Stub};
+
+const SOURCE: usize = 7;
+
+fn bill(i: usize, v: usize) -> Value {
+    json!({"id": format!("B{i}"), "no": format!("N{i}"), "sum": format!("{i}.{v}0"), "v": v})
+}
+
+/// A source of seven bills whose version the test sets.
+async fn source(p: &Project, version: Arc<Mutex<usize>>) -> Stub {
+    let stub = Stub::new(move |_| {
+        let v = *version.lock().unwrap();
+        Reply::json(&json!((1..=SOURCE).map(|i| bill(i, v)).collect::<Vec<_>>()))
+    })
+    .await;
+    p.write("connectors/from.toml", &format!("platform = \"http\"\nbase_url = \"{}\"\n", stub.url));
+    stub
+}
+
+fn plan(p: &Project, keys: Value, target: Value) {
+    let mut metadata = json!({"api": "/bills/save", "method": "POST", "request": [
+        {"field": "bill_no", "value": "{{no}}"}, {"field": "amount", "type": "float", "value": "{{sum}}"}, {"field": "v", "value": "{{v}}"}]});
+    for (k, v) in target.as_object().unwrap() {
+        metadata[k] = v.clone();
+    }
+    let mut plan = json!({"source": {"connector": "from", "metadata": {"api": "/b", "method": "GET", "id": "id", "number": "no"}},
+        "target": {"connector": "to", "metadata": metadata}});
+    for (k, v) in keys.as_object().unwrap() {
+        plan[k] = v.clone();
+    }
+    p.plan("bills", &plan);
+}
+
+struct World {
+    p: Project,
+    version: Arc<Mutex<usize>>,
+    to: Stub,
+    _from: Stub,
+}
+
+async fn world(keys: Value, target: Value, answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> World {
+    let p = Project::new();
+    let version = Arc::new(Mutex::new(1));
+    let from = source(&p, version.clone()).await;
+    let to = Stub::new(answer).await;
+    p.write("connectors/to.toml", &format!("platform = \"http\"\nbase_url = \"{}/api\"\n", to.url));
+    plan(&p, keys, target);
+    World { p, version, to, _from: from }
+}
+
+fn of(seen: &Seen) -> String {
+    seen.json()["bill_no"].as_str().unwrap_or_default().to_owned()
+}
+
+fn bodies(stub: &Stub) -> Vec<Value> {
+    stub.log().iter().map(Seen::json).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_operation_each_record_is_a_request() {
+    let w = world(json!({}), json!({}), |s| {
+        Reply::json(&json!({"code": 0, "data": {"billId": format!("T-{}", of(s))}}))
+    })
+    .await;
+    let run = w.p.run(&["run", "bills", "--json"]).await.exits(0).json();
+    balances(&run);
+    assert_eq!((number(&run, "/target/calls"), number(&run, "/target/written")), (7, 7));
+    assert_eq!(bodies(&w.to)[0], json!({"bill_no": "N1", "amount": 1.10, "v": 1}));
+    assert!(w.to.log().iter().all(|s| s.method == "POST" && s.path == "/api/bills/save"));
+    // What the target answered stands beside the record.
+    let one = w.p.run(&["records", "bills", "--id", "B3", "--json"]).await.exits(0).json();
+    assert!(one["response"].as_str().unwrap().contains("T-N3"), "{one}");
+    // Nothing changed: nothing is sent. One changed: one is sent.
+    w.p.run(&["run", "bills"]).await.exits(0);
+    assert_eq!(w.to.calls(), 7);
+    *w.version.lock().unwrap() = 2;
+    let run = w.p.run(&["run", "bills", "--json"]).await.exits(0).json();
+    assert_eq!((number(&run, "/records/changed"), w.to.calls()), (7, 14));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_cut_by_rows_and_answers_are_told_apart_by_position() {
+    let target = json!({"operation": {"method": "batchArraySave", "rows": 3, "rowsKey": "array"},
+        "otherRequest": [{"field": "key", "value": "bills"}, {"field": "shop", "value": "S1"}]});
+    let w = world(json!({}), target, |s| {
+        let list = s.json()["bills"].as_array().unwrap().clone();
+        let results: Vec<Value> = list
+            .iter()
+            .map(|b| json!({"issuccess": b["bill_no"] != "N5", "msg": if b["bill_no"] == "N5" { "stock is short" } else { "" }}))
+            .collect();
+        Reply::json(&json!({"code": 0, "data": {"datas": results}}))
+    })
+    .await;
+    let run = w.p.run(&["run", "bills", "--json"]).await.exits(1).json();
+    balances(&run);
+    assert_eq!((number(&run, "/target/written"), number(&run, "/target/failed")), (6, 1), "{run}");
+    let sizes: Vec<usize> = bodies(&w.to).iter().map(|b| b["bills"].as_array().unwrap().len()).collect();
+    assert_eq!(sizes, [3, 3, 1]);
+    assert_eq!(bodies(&w.to)[2]["shop"], "S1");
+    let failed = w.p.run(&["records", "bills", "--state", "failed", "--json"]).await.exits(0).json();
+    assert_eq!(failed["id"], "B5");
+    assert!(failed["reason"].as_str().unwrap().contains("stock is short"), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_that_say_what_they_are_are_repeated_and_cost_no_record() {
+    for (status, body) in
+        [(429, "{}"), (503, "<html>busy</html>"), (500, r#"{"code":"E1","message":"try again"}"#)]
+    {
+        let left = Mutex::new(2);
+        let w = world(json!({}), json!({}), move |s| {
+            let mut left = left.lock().unwrap();
+            if of(s) == "N2" && *left > 0 {
+                *left -= 1;
+                return Reply::text(status, body).with("retry-after", "0");
+            }
+            Reply::json(&json!({"code": 0}))
+        })
+        .await;
+        let run = w.p.run(&["run", "bills", "--json"]).await.exits(0).json();
+        balances(&run);
+        assert_eq!(w.to.log().iter().filter(|s| of(s) == "N2").count(), 3, "{status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_say_nothing_leave_the_record_in_doubt_and_are_not_repeated() {
+    for (status, body) in [
+        (502, "<html>bad gateway</html>"),
+        (504, ""),
+        (500, "<html>oops</html>"),
+        (200, "<html>sign in</html>"),
+    ] {
+        let w = world(json!({}), json!({}), move |s| {
+            if of(s) == "N4" && s.json()["v"] == 1 {
+                Reply::text(status, body)
+            } else {
+                Reply::json(&json!({"code": 0}))
+            }
+        })
+        .await;
+        let run = w.p.run(&["run", "bills", "--json"]).await.exits(1).json();
+        balances(&run);
+        assert_eq!(
+            (number(&run, "/target/in_doubt"), number(&run, "/target/written")),
+            (1, 6),
+            "{status}: {run}"
+        );
+        assert_eq!(w.to.log().iter().filter(|s| of(s) == "N4").count(), 1, "{status}");
+        let one = w.p.run(&["records", "bills", "--state", "in_doubt", "--json"]).await.exits(0).json();
+        assert!(one["id"] == "B4" && one["code"].is_string() && one["reason"].is_string(), "{one}");
+        // The doubt stays; new content is stored and not sent.
+        w.p.run(&["run", "bills"]).await.exits(1);
+        *w.version.lock().unwrap() = 2;
+        let run = w.p.run(&["run", "bills", "--json"]).await.exits(1).json();
+        balances(&run);
+        assert_eq!((number(&run, "/records/changed"), number(&run, "/target/in_doubt")), (7, 1), "{run}");
+        assert!(!w.to.log().iter().any(|s| of(s) == "N4" && s.json()["v"] == 2));
+        // A person looked it up and lets it go: the newest content is sent, once.
+        let back = w.p.run(&["retry", "bills", "--state", "in-doubt", "--json"]).await.exits(0).json();
+        assert_eq!(back["put_back"], 1);
+        w.p.run(&["run", "bills", "--target-only"]).await.exits(0);
+        let sent: Vec<Value> = bodies(&w.to).into_iter().filter(|b| b["bill_no"] == "N4").collect();
+        assert_eq!((sent.len(), &sent[1]["v"]), (2, &json!(2)), "{status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_of_one_record_fail_it_and_refusals_of_the_account_end_the_run() {
+    let w = world(json!({}), json!({}), |s| match of(s).as_str() {
+        "N2" => Reply::json(&json!({"code": 4001, "message": "no such shop"})),
+        "N3" => Reply::text(422, r#"{"message":"amount is odd"}"#),
+        _ => Reply::json(&json!({"code": 0})),
+    })
+    .await;
+    let run = w.p.run(&["run", "bills", "--json"]).await.exits(1).json();
+    balances(&run);
+    assert_eq!((number(&run, "/target/failed"), number(&run, "/target/written")), (2, 5), "{run}");
+    let failed = w.p.run(&["records", "bills", "--state", "failed"]).await.exits(0).out;
+    assert!(failed.contains("no such shop") && failed.contains("amount is odd"), "{failed}");
+    let w = world(json!({}), json!({}), |_| Reply::text(403, r#"{"message":"not on the list"}"#)).await;
+    let run = w.p.run(&["run", "bills", "--json"]).await.exits(3).json();
+    assert!(run["error"]["message"].as_str().unwrap().contains("not on the list"), "{run}");
+    assert_eq!((number(&run, "/target/failed"), number(&run, "/target/waiting")), (0, 7), "{run}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_so_many_runs_a_passing_failure_is_final() {
+    let w = world(json!({"retries": 0, "maxAttempts": 2}), json!({}), |s| {
+        if of(s) == "N6" {
+            Reply::text(500, r#"{"message":"try later"}"#)
+        } else {
+            Reply::json(&json!({"code": 0}))
+        }
+    })
+    .await;
+    let run = w.p.run(&["run", "bills", "--json"]).await.exits(3).json();
+    assert!(number(&run, "/target/waiting") >= 1, "{run}");
+    let last = w.p.run(&["run", "bills", "--json"]).await;
+    assert!(last.code == 1 || last.code == 3, "{last:?}");
+    let failed = w.p.run(&["records", "bills", "--state", "failed", "--json"]).await.exits(0).lines();
+    assert_eq!(failed.iter().map(|r| r["id"].as_str().unwrap()).collect::<Vec<_>>(), ["B6"], "{last:?}");
+    w.p.run(&["run", "bills"]).await.exits(1);
+    let states = w.p.run(&["status", "bills", "--json"]).await.exits(0).json();
+    assert_eq!((&states["records"]["written"], &states["backlog"]), (&json!(6), &json!(0)), "{states}");
+}
