@@ -7,6 +7,7 @@
 mod budget;
 mod errors;
 mod holder;
+mod lookups;
 mod pages;
 mod port;
 mod reads;
@@ -27,6 +28,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::seal::Seal;
 
+pub use lookups::Lookups;
 pub use secrets::SecretInfo;
 
 /// How the ledger is opened.

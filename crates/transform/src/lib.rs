@@ -16,6 +16,7 @@ mod json;
 mod lookup;
 pub mod mapping;
 pub mod metadata;
+pub mod mongo;
 mod outline;
 mod parsers;
 mod path;

@@ -1,13 +1,14 @@
-//! `eval` and `render`: the dialect without a project.
+//! `eval` and `render`: the dialect without a project; lookups see the records of the one that is there.
 
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use chrono_tz::Tz;
+use heliu_ledger::Lookups;
 use heliu_model::ports::Clock;
 use heliu_model::{Failure, Spot, Text, Ts, text};
 use heliu_transform::{
-    EvalRequest, EvaluateError, RenderRequest, Value, evaluate, render as render_document,
+    EvalRequest, EvaluateError, Lookup, RenderRequest, Value, evaluate, render as render_document,
 };
 
 use crate::args::{Common, EvalArgs, RenderArgs};
@@ -91,6 +92,12 @@ fn read_json(path: &Path) -> Result<Value, Failure> {
     Value::parse(bytes).map_err(|e| wrong("HL-1001", &path.display().to_string(), e.text()))
 }
 
+/// Records of other plans, for lookups, where the project has run before.
+fn stored(common: &Common) -> Option<Lookups> {
+    let dir = common.data_dir.clone().unwrap_or_else(|| common.project.join(".heliu"));
+    Lookups::of(&dir)
+}
+
 /// Times and zone of one evaluation.
 struct Times {
     tz: Tz,
@@ -161,7 +168,7 @@ fn parser_of(v: Option<&Value>) -> Result<Option<Value>, Failure> {
 
 const EVAL_KEYS: &[&str] = &["expr", "record", "row", "now", "last_sync", "tz", "type", "parser", "strict"];
 
-fn eval_line(line: &Value, clock: &RealClock) -> Result<Value, Failure> {
+fn eval_line(line: &Value, clock: &RealClock, store: Option<&dyn Lookup>) -> Result<Value, Failure> {
     only(line, EVAL_KEYS)?;
     let map = line.as_object();
     let get = |key: &str| map.and_then(|m| m.get(key));
@@ -198,7 +205,7 @@ fn eval_line(line: &Value, clock: &RealClock) -> Result<Value, Failure> {
         ty: ty.as_deref(),
         parser: parser.as_ref(),
         strict,
-        lookups: None,
+        lookups: store,
     })
     .map_err(|e| failure(e, expr))?;
     Ok(value)
@@ -206,7 +213,7 @@ fn eval_line(line: &Value, clock: &RealClock) -> Result<Value, Failure> {
 
 const RENDER_KEYS: &[&str] = &["metadata", "records", "page", "page_size", "now", "last_sync", "tz"];
 
-fn render_line(line: &Value, clock: &RealClock) -> Result<Value, Failure> {
+fn render_line(line: &Value, clock: &RealClock, store: Option<&dyn Lookup>) -> Result<Value, Failure> {
     only(line, RENDER_KEYS)?;
     let map = line.as_object();
     let get = |key: &str| map.and_then(|m| m.get(key));
@@ -239,7 +246,7 @@ fn render_line(line: &Value, clock: &RealClock) -> Result<Value, Failure> {
         now: t.now.secs(),
         last_sync: t.last_sync.secs(),
         tz: t.tz,
-        lookups: None,
+        lookups: store,
     })
     .map_err(|e| failure(e, metadata))?;
     Ok(value)
@@ -289,10 +296,12 @@ fn batch(out: &Out, file: &Path, answer: impl Fn(&Value) -> Result<Value, Failur
 }
 
 /// `heliu eval`
-pub fn eval(_common: &Common, out: &Out, args: &EvalArgs) -> Done {
+pub fn eval(common: &Common, out: &Out, args: &EvalArgs) -> Done {
     let clock = RealClock::new();
+    let records = stored(common);
+    let store = records.as_ref().map(|r| r as &dyn Lookup);
     if let Some(file) = &args.batch {
-        return batch(out, file, |line| eval_line(line, &clock), true);
+        return batch(out, file, |line| eval_line(line, &clock, store), true);
     }
     let t = times(args.tz.as_deref(), args.now.as_deref(), args.last_sync.as_deref(), &clock)?;
     let record = args.record.as_deref().map(read_json).transpose()?;
@@ -311,7 +320,7 @@ pub fn eval(_common: &Common, out: &Out, args: &EvalArgs) -> Done {
         ty: args.ty.as_deref(),
         parser: parser.as_ref(),
         strict: args.strict,
-        lookups: None,
+        lookups: store,
     })
     .map_err(|e| Stop::from(failure(e, &expr)))?;
     for w in &warnings {
@@ -322,10 +331,12 @@ pub fn eval(_common: &Common, out: &Out, args: &EvalArgs) -> Done {
 }
 
 /// `heliu render`
-pub fn render(_common: &Common, out: &Out, args: &RenderArgs) -> Done {
+pub fn render(common: &Common, out: &Out, args: &RenderArgs) -> Done {
     let clock = RealClock::new();
+    let kept = stored(common);
+    let store = kept.as_ref().map(|r| r as &dyn Lookup);
     if let Some(file) = &args.batch {
-        return batch(out, file, |line| render_line(line, &clock), false);
+        return batch(out, file, |line| render_line(line, &clock, store), false);
     }
     let t = times(args.tz.as_deref(), args.now.as_deref(), args.last_sync.as_deref(), &clock)?;
     let file = args.metadata.as_deref().unwrap_or(Path::new(""));
@@ -339,7 +350,7 @@ pub fn render(_common: &Common, out: &Out, args: &RenderArgs) -> Done {
         now: t.now.secs(),
         last_sync: t.last_sync.secs(),
         tz: t.tz,
-        lookups: None,
+        lookups: store,
     })
     .map_err(|e| {
         let mut f = failure(e, &metadata);

@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, reason = "tests")]
 
+mod lookups;
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -3,6 +3,7 @@
 mod documents;
 mod grouping;
 mod ids;
+mod mongo;
 mod oracle;
 mod parsers;
 mod properties;

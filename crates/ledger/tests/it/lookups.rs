@@ -1,0 +1,169 @@
+//! Lookups in the stored records of other plans (rules L1 to L13, M1 to M4).
+
+use bytes::Bytes;
+use heliu_ledger::{Lookups, Options, SqliteLedger};
+use heliu_model::ports::*;
+use heliu_model::record::Policy;
+use heliu_model::run::{RunKind, RunState};
+use heliu_model::{Call, CallKind, Ts, Window};
+use heliu_transform::{Lookup, Value};
+
+const START: Ts = Ts(1_710_403_200_000);
+const PLAN: &str = "8e620793-bebb-3167-95a4-9030368e5262";
+
+fn json(s: &str) -> Value {
+    Value::parse(s.as_bytes()).expect("JSON")
+}
+
+/// Stores records (id, content) in a run of the plan.
+async fn store(ledger: &SqliteLedger, at: i64, records: &[(&str, &str)]) {
+    let now = START.plus_ms(at);
+    let plan = ledger.plan("material", PLAN, START).await.expect("plan");
+    let opening = ledger
+        .open_run(OpenRun {
+            plan: plan.id,
+            ulid: format!("01HRUN{at:020}"),
+            kind: RunKind::Normal,
+            windows: vec![(Window { from: START, to: now.plus_ms(1) }, String::new())],
+            owner: "one".into(),
+            now,
+            lease_until: now.plus_ms(60_000),
+            tick: None,
+        })
+        .await
+        .expect("open_run");
+    let RunOpening::Owned(run) = opening else { panic!("{opening:?}") };
+    let body = Bytes::from(records.iter().map(|r| r.1).collect::<Vec<_>>().join(","));
+    let mut from = 0;
+    let elements = records
+        .iter()
+        .map(|(id, content)| {
+            let slice = body.slice(from..from + content.len());
+            from += content.len() + 1;
+            Element {
+                id: Some((*id).to_owned()),
+                number: Some(format!("no-{id}")),
+                hash: heliu_transform::canonical::content_hash(content.as_bytes(), &[], &mut Vec::new())
+                    .expect("hash")
+                    .into(),
+                stamp: None,
+                content: slice,
+                verdict: Verdict::Keep,
+                head: true,
+            }
+        })
+        .collect();
+    let page = PageCommit {
+        run: run.id,
+        epoch: run.epoch,
+        seq: 0,
+        pass: 1,
+        calls: vec![Call::new(CallKind::Fetch, now, "POST", "http://x")],
+        retried: 0,
+        throttled: 0,
+        body,
+        elements,
+        policy: Policy::default(),
+        hand_over: 0,
+        name_news: 0,
+        now,
+    };
+    let step = WalkStep { walk: String::new(), problems: Vec::new(), total: None, close: None };
+    ledger.commit_page(page, Box::new(move |_| step)).await.expect("commit_page");
+    let close = CloseRun {
+        run: run.id,
+        epoch: run.epoch,
+        state: RunState::Done,
+        problems: Vec::new(),
+        failure: None,
+        seconds: 0.0,
+        now,
+    };
+    ledger.close_run(close).await.expect("close_run");
+}
+
+fn find(lookups: &Lookups, field: &str, conditions: &[(&str, &str)]) -> Option<String> {
+    let conditions: Vec<(String, Value)> =
+        conditions.iter().map(|(k, v)| ((*k).to_owned(), json(v))).collect();
+    lookups.find(PLAN, field, &conditions).expect("find").map(|v| v.to_json())
+}
+
+fn mongo(lookups: &Lookups, field: &str, filter: &str) -> Option<String> {
+    lookups.mongo(PLAN, field, &json(filter)).expect("mongo").map(|v| v.to_json())
+}
+
+#[tokio::test]
+async fn values_are_found_by_any_fields_newest_first() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let ledger = SqliteLedger::open(dir.path(), &Options::default()).expect("open");
+    store(
+        &ledger,
+        0,
+        &[
+            ("1", r#"{"FNumber":"A1","FUnit":"Pcs","n":1001,"p":12.50,"rows":[{"sku":"x"},{"sku":"y"}],"flag":true}"#),
+            ("2", r#"{"FNumber":"B2","FUnit":"Box","n":"1002","o":{"k":"deep"},"nil":null}"#),
+            ("3", r#"{"FNumber":"A1","FUnit":"Old","FBillNo":"SO-1"}"#),
+        ],
+    )
+    .await;
+    let lookups = ledger.lookups();
+    // Of one time the later row is the newer one.
+    assert_eq!(find(&lookups, "FUnit", &[("FNumber", "\"A1\"")]), Some("\"Old\"".into()), "L7");
+    assert_eq!(
+        find(&lookups, "FUnit", &[("FNumber", "\"A1\""), ("n", "1001")]),
+        Some("\"Pcs\"".into()),
+        "L2"
+    );
+    assert_eq!(find(&lookups, "FUnit", &[("n", "\"1001\"")]), Some("\"Pcs\"".into()), "L8");
+    assert_eq!(find(&lookups, "FUnit", &[("n", "1002")]), Some("\"Box\"".into()), "L8");
+    assert_eq!(find(&lookups, "FUnit", &[("p", "12.5")]), Some("\"Pcs\"".into()), "L8 numbers by value");
+    assert_eq!(find(&lookups, "FNumber", &[("o.k", "\"deep\"")]), Some("\"B2\"".into()), "L3");
+    assert_eq!(find(&lookups, "n", &[("rows.sku", "\"y\"")]), Some("1001".into()));
+    assert_eq!(find(&lookups, "flag", &[("n", "1001")]), Some("true".into()));
+    assert_eq!(find(&lookups, "nil", &[("FNumber", "\"B2\"")]), None);
+    assert_eq!(find(&lookups, "FUnit", &[("FNumber", "\"none\"")]), None, "L6");
+    assert_eq!(find(&lookups, "FUnit", &[("FNumber", "null")]), None);
+    assert!(lookups.find("no-such-plan", "a", &[("b".into(), json("1"))]).is_err(), "L14");
+    assert!(lookups.find("material", "FUnit", &[("n".into(), json("1001"))]).expect("by name").is_some());
+
+    assert_eq!(
+        mongo(&lookups, "content.FUnit", r#"{"content.FNumber":{"$eq":"B2"}}"#),
+        Some("\"Box\"".into()),
+        "M4"
+    );
+    assert_eq!(
+        mongo(&lookups, "content.FUnit", r#"{"content.FNumber":"A1","content.n":{"$gt":5}}"#),
+        Some("\"Pcs\"".into())
+    );
+    assert_eq!(
+        mongo(&lookups, "content.FNumber", r#"{"content.FBillNo":{"$in":["SO-1","SO-2"]}}"#),
+        Some("\"A1\"".into())
+    );
+    assert_eq!(mongo(&lookups, "number", r#"{"id":"2"}"#), Some("\"no-2\"".into()));
+    assert_eq!(mongo(&lookups, "content.FUnit", r#"{"number":{"$regex":"^no-1"}}"#), Some("\"Pcs\"".into()));
+    assert_eq!(mongo(&lookups, "content.FUnit", r#"{"content.FNumber":"C"}"#), None, "M4");
+    assert!(lookups.mongo(PLAN, "a", &json(r#"{"a":{"$where":"1"}}"#)).is_err());
+}
+
+#[tokio::test]
+async fn what_came_since_is_found_with_the_next_batch() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let ledger = SqliteLedger::open(dir.path(), &Options::default()).expect("open");
+    store(&ledger, 0, &[("1", r#"{"k":"a","v":1}"#), ("2", r#"{"k":"b","v":2}"#)]).await;
+    let lookups = ledger.lookups();
+    let ask = |k: &str| find(&lookups, "v", &[("k", k)]);
+    assert_eq!((ask("\"a\""), ask("\"c\"")), (Some("1".into()), None));
+    store(&ledger, 1_000, &[("1", r#"{"k":"c","v":3}"#), ("3", r#"{"k":"b","v":4}"#)]).await;
+    // Within a batch the answers stay.
+    assert_eq!(ask("\"c\""), None);
+    for n in 0..300 {
+        ask(&format!("\"other {n}\""));
+    }
+    assert_eq!(ask("\"c\""), Some("3".into()), "a changed record by its new value");
+    assert_eq!(ask("\"a\""), None, "and no longer by its old one");
+    assert_eq!(ask("\"b\""), Some("4".into()), "the newest");
+    // Another process, on the directory alone.
+    let other = Lookups::of(dir.path()).expect("there is a ledger");
+    assert_eq!(find(&other, "v", &[("k", "\"b\"")]), Some("4".into()));
+    assert!(Lookups::of(&dir.path().join("none")).is_none());
+}
