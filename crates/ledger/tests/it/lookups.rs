@@ -44,8 +44,7 @@ async fn store(ledger: &SqliteLedger, at: i64, records: &[(&str, &str)]) {
                 id: Some((*id).to_owned()),
                 number: Some(format!("no-{id}")),
                 hash: heliu_transform::canonical::content_hash(content.as_bytes(), &[], &mut Vec::new())
-                    .expect("hash")
-                    .into(),
+                    .expect("hash"),
                 stamp: None,
                 content: slice,
                 verdict: Verdict::Keep,
