@@ -225,9 +225,13 @@ pub enum Command {
     /// A faithful stand-in of a platform's open API
     Sandbox(SandboxArgs),
     /// Built-in and local platforms
+    #[command(args_conflicts_with_subcommands = true)]
     Platforms {
         /// One platform in full
         name: Option<String>,
+        /// What to do
+        #[command(subcommand)]
+        action: Option<PlatformsAction>,
     },
     /// The page of an error code
     Explain {
@@ -357,6 +361,23 @@ pub struct RenderArgs {
     /// JSON lines instead of METADATA; - is standard input
     #[arg(long, value_name = "FILE")]
     pub batch: Option<PathBuf>,
+}
+
+/// `platforms`
+#[derive(Debug, Subcommand)]
+pub enum PlatformsAction {
+    /// Write a commented manifest to begin with, platforms/NAME.toml
+    New {
+        /// Name
+        name: String,
+    },
+    /// Read a manifest's recorded replies as a run would
+    Test {
+        /// Manifest
+        file: PathBuf,
+    },
+    /// Print the JSON schema of manifests, for editors
+    Schema,
 }
 
 /// `secret`

@@ -156,6 +156,9 @@ const ABOUT: &[(&str, &str)] = &[
     ("serve", "按调度持续运行方案,直到收到停止信号"),
     ("sandbox", "平台开放接口的仿真服务"),
     ("platforms", "内置与本地平台"),
+    ("platforms new", "生成带注释的平台清单 platforms/名称.toml"),
+    ("platforms test", "按运行时的方式读取清单中录制的响应"),
+    ("platforms schema", "输出清单的 JSON Schema,供编辑器使用"),
     ("explain", "错误代码说明"),
 ];
 
@@ -231,6 +234,8 @@ const ARGS: &[(&str, &str, &str)] = &[
     ("sandbox", "latency", "每次响应的延迟(毫秒)"),
     ("sandbox", "limit_rps", "每秒请求上限,每分钟为其 60 倍;0 为不限;默认取平台公布的限额"),
     ("platforms", "name", "完整显示一个平台"),
+    ("platforms new", "name", "名称"),
+    ("platforms test", "file", "平台清单文件"),
     ("explain", "code", "代码,例如 HL-3001"),
 ];
 

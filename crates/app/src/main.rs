@@ -83,7 +83,10 @@ async fn dispatch(cli: Cli, out: Out) -> Done {
         Command::Secret { action } => cmd::connector::secret(&wire::App::open(&common, out)?, action).await,
         Command::Serve(args) => serve::serve(&common, out, args).await,
         Command::Sandbox(args) => cmd::sandbox::sandbox(&out, args).await,
-        Command::Platforms { name } => cmd::platforms::platforms(&common, &out, name.as_deref()),
+        Command::Platforms { name, action } => match action {
+            None => cmd::platforms::platforms(&common, &out, name.as_deref()),
+            Some(action) => cmd::platforms::act(&common, &out, action),
+        },
         Command::Explain { code } => cmd::explain::explain(&out, &code),
     }
 }

@@ -342,3 +342,61 @@ async fn what_is_shown_and_stored_holds_no_secret() {
     }
     no_secret_is_written(&p, &[&km, &yy]);
 }
+
+/// The guide's own blocks, in order.
+fn guide() -> Vec<String> {
+    let path = format!("{}/../../docs/guides/new-platform.md", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let blocks = text.split("```toml\n").skip(1);
+    blocks.map(|b| b.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guide_adds_a_platform_with_one_file() {
+    let stub = crate::stub::Stub::new(|s| {
+        if s.header("x-api-key") != Some("k-998877") {
+            return crate::stub::Reply::text(403, r#"{"error":"no"}"#);
+        }
+        let n = |k: &str, or: usize| s.get(k).and_then(|v| v.parse().ok()).unwrap_or(or);
+        let (page, size): (usize, usize) = (n("_page", 1), n("_limit", 10));
+        let all: Vec<Value> = (1..=120).map(|i| json!({"id": i, "title": format!("标题{i}")})).collect();
+        let rows: Vec<Value> = all.into_iter().skip((page - 1) * size).take(size).collect();
+        let mut reply = crate::stub::Reply::json(&json!(rows));
+        reply.headers.push(("x-total-count", "120".into()));
+        reply
+    })
+    .await;
+    let p = Project::new();
+    p.run(&["platforms", "new", "notes"]).await.exits(0);
+    let file = p.path().join("platforms/notes.toml").display().to_string();
+    p.run(&["platforms", "test", &file]).await.exits(0);
+    p.run(&["platforms", "new", "notes"]).await.exits(2);
+    let blocks = guide();
+    p.write("platforms/notes.toml", &blocks[0]);
+    let connector = blocks[1]
+        .replace("http://127.0.0.1:3000", &stub.url)
+        .replace("{ env = \"NOTES_KEY\" }", "\"k-998877\"");
+    p.write("connectors/notes.toml", &connector);
+    p.write("connectors/bi.toml", "platform = \"sqlite\"\npath = \"bi.db\"\n");
+    let db = rusqlite::Connection::open(p.path().join("bi.db")).unwrap();
+    db.execute_batch("CREATE TABLE post (id INTEGER PRIMARY KEY, title TEXT)").unwrap();
+    p.plan(
+        "posts",
+        &json!({"source": {"connector": "notes", "metadata": {"api": "/posts", "method": "GET", "id": "id", "idCheck": true}},
+                "target": {"connector": "bi", "metadata": {"api": "batchexecute", "effect": "EXECUTE", "method": "POST", "idCheck": true,
+                    "request": [{"field": "id", "type": "string", "value": "{id}"}, {"field": "title", "type": "string", "value": "{title}"}],
+                    "otherRequest": [{"field": "main_sql", "type": "string", "value": "REPLACE INTO post (id, title) VALUES"}]}}}),
+    );
+    p.run(&["platforms", "test", &file]).await.exits(0);
+    p.run(&["check"]).await.exits(0);
+    p.run(&["test-connector", "notes"]).await.exits(0);
+    let run = runs(&p, "posts", 0).await;
+    assert_eq!(number(&run, "/target/written"), 120);
+    // A recorded reply that is read otherwise, and a misspelt key.
+    p.write("platforms/notes.toml", &blocks[0].replace("rows = 2", "rows = 3"));
+    let said = p.run(&["platforms", "test", &file]).await.exits(1);
+    assert!(said.out.contains("rows: 3 was expected, 2 was read"), "{said:?}");
+    p.write("platforms/notes.toml", &blocks[0].replace("total_header", "total_heder"));
+    let said = p.run(&["check"]).await.exits(2);
+    assert!(said.out.contains("reply.total_heder") && said.out.contains("`total_header`"), "{said:?}");
+}

@@ -255,3 +255,8 @@ pub(super) fn names(m: &Manifest, problems: &mut Vec<Problem>) {
         }
     }
 }
+
+/// A commented manifest to begin with.
+pub fn skeleton(name: &str) -> String {
+    include_str!("skeleton.toml").replace("NAME", name)
+}

@@ -15,7 +15,7 @@ use heliu_model::budget::Limits;
 use heliu_model::{Failure, Problem};
 
 pub(crate) use call::{Call, Sign};
-pub use check::schema;
+pub use check::{schema, skeleton};
 pub(crate) use filters::PairList;
 pub use form::*;
 pub(crate) use route::{Api, Route, fits};
