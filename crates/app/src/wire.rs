@@ -440,7 +440,12 @@ impl App {
             shape.anchor.as_deref(),
             self.clock.clone(),
         );
-        let renderer = DialectRenderer::new(&l.target_meta, target.shape().render, l.tz, None);
+        let renderer = DialectRenderer::new(
+            &l.target_meta,
+            target.shape().render,
+            l.tz,
+            crate::maps::lookups(&self.project, None),
+        );
         let spec = PlanSpec {
             name: l.name,
             uuid: l.plan.id.clone(),

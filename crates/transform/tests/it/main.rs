@@ -9,4 +9,5 @@ mod properties;
 mod records;
 mod rules;
 mod shaping;
+mod steps;
 mod vectors;
