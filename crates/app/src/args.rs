@@ -136,7 +136,7 @@ pub enum Command {
         #[arg(long, value_name = "ID")]
         key: Option<String>,
     },
-    /// Turn published metadata (text, JSON, web page) into a plan; every repair is listed
+    /// Turn published metadata (text, JSON, web page, .xlsx) into a plan; every repair is listed
     Import(ImportArgs),
     /// Evaluate one value expression of the dialect
     Eval(EvalArgs),
@@ -272,7 +272,7 @@ pub struct RunArgs {
 /// `import`
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// Text, JSON or web page; - is standard input
+    /// Text, JSON, web page or parameter template (.xlsx); - is standard input
     pub file: PathBuf,
     /// Plan file to write [default: plans/NAME OF FILE.json in the project]
     #[arg(short, long, value_name = "FILE")]
@@ -289,6 +289,21 @@ pub struct ImportArgs {
     /// Print the plan instead of writing it
     #[arg(long)]
     pub print: bool,
+    /// Interface that a parameter template is for
+    #[arg(long, value_name = "NAME")]
+    pub api: Option<String>,
+    /// HTTP verb of that interface [default: POST]
+    #[arg(long, value_name = "VERB")]
+    pub method: Option<String>,
+    /// Side that a parameter template is for [default: source if it has response fields]
+    #[arg(long, value_parser = ["source", "target"])]
+    pub side: Option<String>,
+    /// Write the request and response of FILE as a parameter template instead
+    #[arg(long, value_name = "XLSX", conflicts_with_all = ["output", "print", "map"])]
+    pub to_xlsx: Option<PathBuf>,
+    /// FILE is a value map (CSV, JSON, .xlsx): keep it as maps/ID.csv
+    #[arg(long, value_name = "ID", conflicts_with = "output")]
+    pub map: Option<String>,
 }
 
 /// `serve`

@@ -7,6 +7,7 @@ mod cmd;
 mod demo;
 mod help;
 mod lint;
+mod maps;
 mod output;
 mod progress;
 mod project;

@@ -201,6 +201,18 @@ impl Project {
         names
     }
 
+    /// Value maps: name, file, and bytes or why they cannot be read.
+    pub fn maps(&self) -> Vec<(String, String, Result<Vec<u8>, String>)> {
+        stems(&self.dir.join("maps"), &["csv", "json"])
+            .into_iter()
+            .map(|(name, path)| {
+                let ending = path.extension().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default();
+                let file = format!("maps/{name}.{ending}");
+                (name, file, std::fs::read(&path).map_err(|e| e.to_string()))
+            })
+            .collect()
+    }
+
     /// The user's own manifests: file and text.
     pub fn manifests(&self) -> Vec<(String, String)> {
         let files = self.stems("platforms", &["toml"]).into_iter().map(|s| format!("platforms/{s}.toml"));

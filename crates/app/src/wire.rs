@@ -444,7 +444,7 @@ impl App {
             &l.target_meta,
             target.shape().render,
             l.tz,
-            Some(Arc::new(ledger.lookups())),
+            crate::maps::lookups(&self.project, Some(Arc::new(ledger.lookups()))),
         );
         let spec = PlanSpec {
             name: l.name,

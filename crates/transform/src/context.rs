@@ -6,6 +6,7 @@ use chrono::{Datelike, TimeZone};
 use chrono_tz::Tz;
 
 use crate::path::{self, Path};
+use crate::steps::Trace;
 use crate::{Number, Text, Value};
 
 /// Variables of an evaluation (dialect §3.3). Times are unix **seconds**.
@@ -29,6 +30,8 @@ pub struct Context<'a> {
     pub strict: bool,
     /// Records of other plans.
     pub lookups: Option<&'a dyn Lookup>,
+    /// Gathers how each field came about.
+    pub trace: Option<&'a Trace>,
 }
 
 impl Context<'_> {
@@ -44,6 +47,7 @@ impl Context<'_> {
             tz,
             strict: true,
             lookups: None,
+            trace: None,
         }
     }
 }

@@ -148,7 +148,7 @@ impl Item {
     }
 }
 
-const ITEM_KEYS: &[&str] = &[
+pub(crate) const ITEM_KEYS: &[&str] = &[
     "field",
     "label",
     "type",

@@ -24,7 +24,9 @@ mod pipes;
 mod problem;
 mod raw;
 pub mod records;
+pub mod reference;
 mod shaping;
+mod steps;
 mod text;
 mod times;
 mod value;
@@ -39,6 +41,7 @@ pub use outline::Outline;
 pub use path::Path;
 pub use problem::{Problem, Severity, Spot};
 pub use shaping::{Shaped, Shaping};
+pub use steps::{FieldSteps, Stage, Trace};
 pub use text::{Lang, Text};
 pub use value::{JsonError, Map, Number, Value};
 

@@ -11,6 +11,7 @@ use crate::items::{Item, Miss, StaticMap, Type};
 use crate::metadata::{Metadata, Side};
 use crate::path::Path;
 use crate::raw::{RawPlan, unreadable};
+use crate::steps::{FieldSteps, Stage, Trace};
 use crate::{Map, Number, Text, Value, text, times};
 
 /// What a document's `request` and `otherRequest` came to.
@@ -135,6 +136,18 @@ impl Request {
         self.render(ctx, Some(&record))
     }
 
+    /// How each field of `request` and `otherRequest` comes about for a record; failures are in the list.
+    pub fn explain(&self, ctx: &Context, record: Option<&Value>) -> Vec<FieldSteps> {
+        let trace = Trace::default();
+        let ctx = Context { strict: ctx.strict && self.meta.strict, trace: Some(&trace), ..*ctx };
+        let scope = Scope::new(record);
+        for items in [&self.meta.request, &self.meta.other_request] {
+            // With a trace nothing ends early.
+            let _ = object(items, &ctx, &scope, "", &mut Vec::new());
+        }
+        trace.into_fields()
+    }
+
     /// Fills `{name}` placeholders of the interface name from evaluated parameters, which leave the body
     /// (dialect §3.7).
     ///
@@ -202,7 +215,12 @@ fn object<'a>(
 ) -> Result<Map, RenderError> {
     let mut map = Map::new();
     for item in items {
-        if let Some(v) = evaluate(item, ctx, scope, bound, warnings)?.filter(|v| !v.is_null()) {
+        let v = match evaluate(item, ctx, scope, bound, warnings) {
+            // A trace shows every field; what failed is in it.
+            Err(_) if ctx.trace.is_some() => continue,
+            v => v?,
+        };
+        if let Some(v) = v.filter(|v| !v.is_null()) {
             map.insert(item.field.clone(), v);
         }
     }
@@ -241,7 +259,13 @@ pub(crate) fn evaluate<'a>(
     }
     let v = match &item.expr {
         None => Value::Null,
-        Some(e) => e.eval(ctx, scope, warnings).map_err(|e| error(item, e))?,
+        Some(e) => e.eval(ctx, scope, warnings).map_err(|e| {
+            let e = error(item, e);
+            if let Some(trace) = ctx.trace {
+                trace.field(item, scope, Vec::new(), Err(&e));
+            }
+            e
+        })?,
     };
     finish(item, v, ctx, scope, warnings)
 }
@@ -254,20 +278,51 @@ pub(crate) fn finish(
     scope: &Scope,
     warnings: &mut Vec<Text>,
 ) -> Result<Option<Value>, RenderError> {
+    let Some(trace) = ctx.trace else { return stages(item, v, ctx, scope, warnings, None) };
+    let mut seen = Vec::new();
+    let result = stages(item, v, ctx, scope, warnings, Some(&mut seen));
+    trace.field(item, scope, seen, result.as_ref().map(Clone::clone));
+    result
+}
+
+/// The steps themselves; what each came to goes into `seen`.
+fn stages(
+    item: &Item,
+    v: Value,
+    ctx: &Context,
+    scope: &Scope,
+    warnings: &mut Vec<Text>,
+    mut seen: Option<&mut Vec<(Stage, Value)>>,
+) -> Result<Option<Value>, RenderError> {
+    let mut note = |stage: Stage, v: &Value| {
+        if let Some(list) = seen.as_deref_mut() {
+            list.push((stage, v.clone()));
+        }
+    };
+    note(Stage::Value, &v);
     let blank = matches!(&v, Value::Null) || matches!(&v, Value::String(s) if s.is_empty());
     let v = match &item.default {
         Some(d) if blank => d.eval(ctx, scope, warnings).map_err(|e| error(item, e))?,
         _ => v,
     };
+    if blank && item.default.is_some() {
+        note(Stage::Default, &v);
+    }
     let has_value = item.expr.is_some() || item.default.is_some() || item.is_container();
     let v = match &item.mapping {
         Some(map) if !v.is_null() => exchange(item, map, v, ctx, warnings)?,
         _ => v,
     };
+    if item.mapping.is_some() {
+        note(Stage::Mapping, &v);
+    }
     let v = match &item.parser {
         Some(p) if !v.is_null() || (has_value && p.takes_null()) => p.apply(v, &item.field, ctx.tz, warnings),
         _ => v,
     };
+    if item.parser.is_some() {
+        note(Stage::Parser, &v);
+    }
     let v = match (&item.each, v) {
         (Some(each), Value::Array(list)) => {
             let made = list.iter().map(|one| each.eval(ctx, &scope.inside("item", one), warnings));
@@ -275,6 +330,9 @@ pub(crate) fn finish(
         }
         (_, v) => v,
     };
+    if item.each.is_some() {
+        note(Stage::Each, &v);
+    }
     if item.required && (v.is_null() || matches!(&v, Value::String(s) if s.trim().is_empty())) {
         let field = item.field.clone();
         return Err(RenderError {
@@ -288,7 +346,11 @@ pub(crate) fn finish(
     if v.is_null() {
         return Ok(None);
     }
-    cast(item, v, ctx.tz)
+    let v = cast(item, v, ctx.tz)?;
+    if let (Some(v), true) = (&v, item.ty != Type::Text) {
+        note(Stage::Cast, v);
+    }
+    Ok(v)
 }
 
 /// The static map's value for `v` (dialect §3.12, step 4).
@@ -430,6 +492,25 @@ fn plain_number(t: &str, whole: bool) -> Option<Number> {
     Number::from_text(t.get(..kept)?)
 }
 
+/// A container's children over one row.
+fn members<'a>(
+    item: &'a Item,
+    row: Option<usize>,
+    ctx: &Context,
+    scope: &Scope<'a>,
+    bound: &str,
+    warnings: &mut Vec<Text>,
+) -> Result<Map, RenderError> {
+    if let Some(trace) = ctx.trace {
+        trace.enter(&item.field, row);
+    }
+    let map = object(&item.children, ctx, scope, bound, warnings);
+    if let Some(trace) = ctx.trace {
+        trace.leave();
+    }
+    map
+}
+
 /// Builds an array or object from its children (rules C1–C14); `None` when nothing is in it.
 fn container<'a>(
     item: &'a Item,
@@ -449,9 +530,10 @@ fn container<'a>(
         Some((Cow::Owned(full), true, v))
     });
     let one = |map: Map| (!map.is_empty()).then_some(Value::Object(map));
+    let only = (item.ty == Type::Array).then_some(0);
     let Some((name, relative, value)) = &source else {
         // Absent (a flattened source) or blank: the children once, over the record (C6, C8).
-        let row = one(object(&item.children, ctx, scope, bound, warnings)?);
+        let row = one(members(item, only, ctx, scope, bound, warnings)?);
         return Ok(if item.ty == Type::Object { row } else { row.map(|r| Value::Array(vec![r])) });
     };
     let bind = |row| {
@@ -464,22 +546,22 @@ fn container<'a>(
     match (&**value, item.ty) {
         (row @ Value::Object(_), ty) => {
             let inner = bind(row);
-            let row = one(object(&item.children, ctx, &inner, name.as_str(), warnings)?);
+            let row = one(members(item, only, ctx, &inner, name.as_str(), warnings)?);
             Ok(if ty == Type::Object { row } else { row.map(|r| Value::Array(vec![r])) })
         }
         (Value::Array(list), Type::Array) => {
             let mut rows = Vec::with_capacity(list.len());
             let mut inner = bind(&Value::Null);
-            for row in list {
+            for (n, row) in list.iter().enumerate() {
                 inner.move_to(row, 1 + usize::from(*relative));
-                rows.push(Value::Object(object(&item.children, ctx, &inner, name.as_str(), warnings)?));
+                rows.push(Value::Object(members(item, Some(n), ctx, &inner, name.as_str(), warnings)?));
             }
             // Rows that all came out empty are no rows; an empty array of the record stays one (C7).
             let nothing = !rows.is_empty() && rows.iter().all(|r| r.as_object().is_some_and(Map::is_empty));
             Ok((!nothing).then_some(Value::Array(rows)))
         }
         _ => {
-            let row = one(object(&item.children, ctx, scope, bound, warnings)?);
+            let row = one(members(item, only, ctx, scope, bound, warnings)?);
             Ok(if item.ty == Type::Object { row } else { row.map(|r| Value::Array(vec![r])) })
         }
     }

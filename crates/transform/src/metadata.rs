@@ -87,7 +87,7 @@ pub struct Remedy {
     pub request: Vec<Item>,
 }
 
-const KNOWN: &[&str] = &[
+pub(crate) const KNOWN: &[&str] = &[
     "api",
     "effect",
     "type",

@@ -1,6 +1,7 @@
 //! The reference under docs/reference: written from the tables that the program itself uses, in both languages.
 
 mod codes;
+mod dialect;
 mod page;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,13 @@ fn pages() -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     for lang in [Lang::En, Lang::Zh] {
         let folder = if lang == Lang::En { "en" } else { "zh" };
-        let all = [codes::codes(lang), codes::lints(lang)];
+        let all = [
+            dialect::keys(lang),
+            dialect::values(lang),
+            dialect::functions(lang),
+            codes::lints(lang),
+            codes::codes(lang),
+        ];
         let index = page::index(lang, &all);
         out.insert(format!("{folder}/README.md"), index);
         for p in all {

@@ -9,6 +9,7 @@ use heliu_model::{Lang, Problem, Severity, text};
 use serde_json::json;
 
 use crate::lint;
+use crate::maps;
 use crate::output::{Done, Stop};
 use crate::wire::{App, Loaded};
 
@@ -50,6 +51,9 @@ pub async fn check(app: &App, plans: &[String]) -> Done {
         }
     }
     add(same_ids(&loaded), &mut problems);
+    if plans.is_empty() {
+        add(maps::read(&app.project).1, &mut problems);
+    }
     // Connectors that no plan uses yet are files of the user too.
     if plans.is_empty() {
         for name in known.iter().filter(|n| !connectors.contains(*n)) {

@@ -4,12 +4,13 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use heliu_connect::Registry;
-use heliu_import::{Draft, Interface, Known, MAX_BYTES, Options, Repair, read_text};
+use heliu_import::{Draft, Interface, Known, MAX_BYTES, Options, Repair, is_spreadsheet, read_text};
 use heliu_model::config::PlanFile;
 use heliu_model::{Failure, Lang, Problem, Severity, text};
 use heliu_transform::Side;
 use serde_json::{Value, json};
 
+use super::sheets;
 use crate::args::ImportArgs;
 use crate::output::{Done, Out, Stop};
 use crate::project::Read;
@@ -29,7 +30,18 @@ pub async fn import(app: &App, args: &ImportArgs) -> Done {
         target: args.target.clone(),
         known: known(app, &registry),
     };
-    let drafts = read_text(&bytes, &options)
+    if let Some(id) = &args.map {
+        return sheets::map(app, args, id, &bytes);
+    }
+    if let Some(to) = &args.to_xlsx {
+        return sheets::to_xlsx(app, args, to, &bytes, &options);
+    }
+    let read = if is_spreadsheet(&bytes) {
+        sheets::template(args, &bytes, &options)
+    } else {
+        read_text(&bytes, &options)
+    };
+    let drafts = read
         .map_err(|list| list.into_iter().map(|p| Problem { file: shown.clone(), ..p }).collect::<Vec<_>>())?;
     let files = places(app, args, &name, drafts.len())?;
     let ledger = app.ledger_if_any()?;

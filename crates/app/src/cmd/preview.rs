@@ -1,13 +1,16 @@
 //! `preview`: the exact requests, without sending any.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use heliu_model::ports::{Clock, Ledger, PageRequest, Prepared, RowBody, WriteRow};
 use heliu_model::walk::Walk;
 use heliu_model::{Failure, Lang, Window, text};
+use heliu_transform::{Context, FieldSteps};
 use serde_json::{Value, json};
 
+use super::fields;
 use crate::output::{Done, Out};
 use crate::wire::App;
 
@@ -109,6 +112,8 @@ pub async fn preview(app: &App, plan: &str, record: Option<&Path>, key: Option<&
         (None, None) => None,
     };
     let mut writes = Vec::new();
+    let mut steps: Vec<(String, Vec<FieldSteps>)> = Vec::new();
+    let mut failed: Vec<(String, Failure)> = Vec::new();
     if let Some((id, content)) = &content {
         // What the source makes of it comes first: splitting, flattening, keys.
         let mut elements = Vec::new();
@@ -120,12 +125,26 @@ pub async fn preview(app: &App, plan: &str, record: Option<&Path>, key: Option<&
         } else {
             elements.into_iter().map(|e| (e.id.unwrap_or_else(|| id.clone()), e.content)).collect()
         };
+        let meta = app.load(&registry, Some(&ledger), plan).await?.target_meta;
+        let lookups = crate::maps::lookups(&app.project, Some(Arc::new(ledger.lookups())));
+        let ctx = Context {
+            lookups: lookups.as_deref(),
+            ..Context::new(window.from.secs(), window.to.secs(), spec.tz)
+        };
         let mut rows = Vec::new();
         for (id, content) in shaped {
-            let body = ready.sides.renderer.render(&window, &content)?;
-            rows.push(WriteRow { id, version: 1, body });
+            steps.push((id.clone(), fields::explain(&meta, &ctx, &content)));
+            match ready.sides.renderer.render(&window, &content) {
+                Ok(body) => rows.push(WriteRow { id, version: 1, body }),
+                Err(f) => failed.push((id, f)),
+            }
         }
-        writes = ready.sides.target.prepare(&rows)?;
+        if !app.out.json {
+            tell_fields(&app.out, &steps);
+        }
+        if !rows.is_empty() {
+            writes = ready.sides.target.prepare(&rows)?;
+        }
         if !app.out.json {
             let title = if app.out.lang == Lang::Zh { "目标:" } else { "target:" };
             app.out.line("");
@@ -151,8 +170,39 @@ pub async fn preview(app: &App, plan: &str, record: Option<&Path>, key: Option<&
         if let Value::Object(map) = &mut answer {
             map.insert("source".into(), first.as_ref().map(prepared_json).into());
             map.insert("target".into(), writes.iter().map(prepared_json).collect::<Vec<_>>().into());
+            let out = &app.out;
+            let all = steps.iter().flat_map(|(id, list)| list.iter().map(|f| fields::field_json(out, id, f)));
+            map.insert("fields".into(), all.collect::<Vec<_>>().into());
+            let errors: Vec<Value> = failed
+                .iter()
+                .map(|(id, f)| {
+                    let mut e = out.failure_json(f);
+                    if let Value::Object(e) = &mut e {
+                        e.insert("record".into(), id.clone().into());
+                    }
+                    e
+                })
+                .collect();
+            map.insert("errors".into(), errors.into());
         }
         app.out.value(&answer);
+    } else {
+        for (_, f) in &failed {
+            app.out.show_failure(f);
+        }
     }
-    Ok(0)
+    // A record that cannot be rendered needs a person.
+    Ok(u8::from(!failed.is_empty()))
+}
+
+/// The fields of each record on their way to the target.
+fn tell_fields(out: &Out, steps: &[(String, Vec<FieldSteps>)]) {
+    for (id, list) in steps.iter().filter(|(_, list)| !list.is_empty()) {
+        out.line("");
+        out.line(&match out.lang {
+            Lang::Zh => format!("字段(数据 {id}):"),
+            Lang::En => format!("fields (record {id}):"),
+        });
+        fields::show(out, list);
+    }
 }

@@ -99,3 +99,35 @@ async fn several_plans_and_standard_input() {
         assert!(words.out.contains(part), "{part}: {}", words.out);
     }
 }
+
+#[tokio::test]
+async fn templates_and_maps_come_and_go() {
+    let p = Project::new();
+    let plan = json!({"source": {"connector": "a", "metadata": {"api": "/a", "id": "x", "request": [{"field": "q", "type": "string", "label": "问", "value": "{{CURRENT_TIME|date}}"}]}},
+        "target": {"connector": "b", "metadata": {"api": "/b", "request": [{"field": "o", "type": "object", "label": "o", "children": [{"field": "p", "type": "int", "label": "p", "value": "1"}]}]}}});
+    let file = p.write("plan.json", &plan.to_string());
+    let xlsx = p.path().join("out.xlsx");
+    let (file, xlsx) = (file.to_str().unwrap(), xlsx.to_str().unwrap());
+    let a = p.run(&["import", file, "--to-xlsx", xlsx, "--json"]).await.exits(0).json();
+    assert_eq!(a["sheets"], json!(["source", "target"]));
+    p.run(&["import", file, "--to-xlsx", xlsx]).await.exits(2);
+    let a = p
+        .run(&["import", xlsx, "--api", "/c", "--side", "target", "--print", "--json"])
+        .await
+        .exits(0)
+        .json();
+    let request = &a["plan"]["target"]["metadata"]["request"];
+    assert_eq!(request[1], plan["target"]["metadata"]["request"][0]);
+    assert_eq!(request[0]["value"], "{{CURRENT_TIME|date}}");
+    let a = p.run(&["import", xlsx, "--print", "--json"]).await.exits(0).json();
+    assert!(codes(&a).contains(&"HL-2003"), "{a}");
+    let map = p.write("m.txt", "C001\t10001\nC002\t10002\n");
+    let a = p.run(&["import", map.to_str().unwrap(), "--map", "shops", "--json"]).await.exits(0).json();
+    assert_eq!(a, json!({"map": "shops", "file": "maps/shops.csv", "rows": 2}));
+    let bad = p.write("bad.csv", "C001\n");
+    p.run(&["import", bad.to_str().unwrap(), "--map", "x"]).await.exits(2);
+    p.run(&["import", map.to_str().unwrap(), "--map", "../x"]).await.exits(2);
+    p.write("maps/broken.csv", "only\n");
+    let a = p.run(&["check", "--json"]).await.exits(2).json();
+    assert_eq!(a["problems"][0]["file"], "maps/broken.csv");
+}

@@ -339,3 +339,46 @@ async fn what_is_right_is_left_alone() {
     let a = p.run(&["check", "--json"]).await.exits(0).json();
     assert_eq!(a["problems"], json!([]));
 }
+
+/// `preview` shows each field's way for one record, and goes on past a field that fails.
+#[tokio::test]
+async fn preview_shows_every_field_on_its_way() {
+    let p = Project::new();
+    p.write("connectors/jst.toml", JST);
+    database(&p);
+    let mut plan = clean();
+    plan["target"]["metadata"]["request"] = json!([
+        {"field": "io_id", "type": "int", "value": "{io_id}"},
+        {"field": "so_id", "value": "单 {{so_id}}", "parser": {"name": "StringToArray", "params": "-"}}]);
+    p.plan("one", &plan);
+    plan["target"]["metadata"]["request"][1] = json!({"field": "so_id", "value": "_function 1 / {{zero}}"});
+    p.plan("fails", &plan);
+    let record = p.write("r.json", r#"{"io_id":"7","so_id":"A-1","zero":0}"#);
+    let record = record.to_str().unwrap();
+    let a = p.run(&["preview", "one", "--record", record, "--json"]).await.exits(0).json();
+    // Behind them comes the statement, which is a field of the system parameters.
+    let fields = Value::Array(a["fields"].as_array().unwrap()[..2].to_vec());
+    assert_eq!(
+        fields,
+        json!([
+            {"record": "7", "field": "io_id", "path": "request[0]", "expression": "{io_id}", "source": {"io_id": "7"},
+             "value": "7", "cast": 7, "result": 7, "sent": true},
+            {"record": "7", "field": "so_id", "path": "request[1]", "expression": "单 {{so_id}}", "source": {"so_id": "A-1"},
+             "value": "单 A-1", "parser": ["单 A", "1"], "result": ["单 A", "1"], "sent": true}])
+    );
+    assert_eq!(a["errors"], json!([]));
+    assert_eq!(a["target"].as_array().unwrap().len(), 1);
+    let words = p.run(&["preview", "one", "--record", record, "--lang", "en"]).await.exits(0).out;
+    assert!(words.contains("value \"单 A-1\" → parser [\"单 A\",\"1\"]"), "{words}");
+    // A value map of the project is used, and shown as a step of its own.
+    p.write("maps/nos.csv", "A-1,10001\n");
+    plan["target"]["metadata"]["request"][1] =
+        json!({"field": "so_id", "value": "{{so_id}}", "mapping": {"target": "nos"}});
+    p.plan("mapped", &plan);
+    let a = p.run(&["preview", "mapped", "--record", record, "--json"]).await.exits(0).json();
+    assert_eq!((&a["fields"][1]["mapping"], &a["fields"][1]["result"]), (&json!("10001"), &json!("10001")));
+    let a = p.run(&["preview", "fails", "--record", record, "--json"]).await.exits(1).json();
+    assert_eq!(a["fields"][0]["result"], 7);
+    assert_eq!(a["fields"][1]["error"]["code"], "HL-2310");
+    assert_eq!((&a["errors"][0]["record"], &a["target"]), (&json!("7"), &json!([])));
+}

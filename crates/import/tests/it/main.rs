@@ -4,6 +4,7 @@
 mod articles;
 mod repairs;
 mod robust;
+mod sheets;
 
 use heliu_import::{Draft, Interface, Known, Options, read_text};
 

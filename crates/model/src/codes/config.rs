@@ -284,6 +284,33 @@ pub const CODES: &[Code] = &[
         ("use --force, or another name with --output", "请使用 --force,或用 --output 指定其他名称"),
     ),
     code(
+        "HL-1510",
+        ("the spreadsheet cannot be used", "电子表格无法使用"),
+        (
+            "it is damaged, protected, too large, or no parameter template",
+            "文件损坏、受保护、过大,或不是参数模板",
+        ),
+        ("save it as .xlsx; a template's first row names the columns", "请另存为 .xlsx;模板首行应为列名"),
+    ),
+    code(
+        "HL-1511",
+        ("a row of the template is wrong", "模板的某行有误"),
+        (
+            "a field is missing, a type or parent is unknown, or a cell holds no JSON",
+            "缺少字段名、类型或父字段未知,或单元格不是 JSON",
+        ),
+        ("look at the cell that the message names", "请查看提示中的单元格"),
+    ),
+    code(
+        "HL-1512",
+        ("the value map cannot be read", "映射表无法读取"),
+        (
+            "it is neither CSV, JSON nor a spreadsheet, or a row lacks one of its two values",
+            "不是 CSV、JSON 或电子表格,或某行缺少两个值之一",
+        ),
+        ("write two columns: the source's value, the target's value", "请写成两列:源值、目标值"),
+    ),
+    code(
         "HL-1513",
         ("the text is too tangled", "文本过于混乱"),
         (

@@ -10,4 +10,5 @@ mod properties;
 mod records;
 mod rules;
 mod shaping;
+mod steps;
 mod vectors;
