@@ -13,6 +13,7 @@ mod json_server;
 mod lints;
 mod mysql;
 mod platforms;
+mod published;
 mod rules;
 mod serve;
 mod sql;
