@@ -16,8 +16,8 @@ use heliu_model::ports::Clock;
 
 use crate::rng::Rng;
 
-/// Whoever waits longer than this (a year) waits for ever.
-const HORIZON_MS: u64 = 365 * 86_400_000;
+/// Whoever waits longer than this (ten days) waits for ever.
+const HORIZON_MS: u64 = 10 * 86_400_000;
 
 /// Virtual time. Clones show the same time.
 #[derive(Clone)]
