@@ -86,20 +86,8 @@ impl ManualClock {
 
     /// Time stands still while the guard lives: something is under way outside of the tasks (a blocking call).
     pub fn hold(&self) -> Held {
-        self.begin();
-        Held(self.clone())
-    }
-
-    /// As [`ManualClock::hold`], until [`ManualClock::end`] is called as often. What was begun and never ended is
-    /// forgotten by the next [`ManualClock::run`].
-    pub fn begin(&self) {
         self.lock().busy += 1;
-    }
-
-    /// See [`ManualClock::begin`].
-    pub fn end(&self) {
-        let mut inner = self.lock();
-        inner.busy = inner.busy.saturating_sub(1);
+        Held(self.clone())
     }
 
     /// Runs `future` to its end in virtual time, on this thread; what it spawned and left behind is dropped then.
@@ -112,10 +100,7 @@ impl ManualClock {
             .on_thread_park(move || hook.skip())
             .build()
             .expect("a runtime on this thread");
-        {
-            let mut inner = self.lock();
-            (inner.stalled, inner.busy) = (false, 0);
-        }
+        self.lock().stalled = false;
         let mut future = Box::pin(future);
         runtime.block_on(std::future::poll_fn(|cx| {
             let stalled = {
@@ -163,7 +148,8 @@ pub struct Held(ManualClock);
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.0.end();
+        let mut inner = self.0.lock();
+        inner.busy = inner.busy.saturating_sub(1);
     }
 }
 

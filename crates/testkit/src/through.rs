@@ -9,6 +9,7 @@ use heliu_model::ports::*;
 use heliu_model::{Call, Failure, Ts};
 
 use crate::MemoryLedger;
+use crate::clock::Held;
 
 /// Everything that one store offers.
 pub trait Store: Ledger + Schedules + Tokens + Budget {}
@@ -20,6 +21,10 @@ pub trait Gate: Send + Sync {
     /// Before the call has any effect.
     async fn before(&self, _op: &'static str) -> Result<(), Failure> {
         Ok(())
+    }
+    /// Kept while the call is under way, and dropped with it when nobody waits for it any longer.
+    fn under_way(&self) -> Option<Held> {
+        None
     }
     /// After its effect, before the caller learns of it.
     async fn after(&self, _op: &'static str) -> Result<(), Failure> {
@@ -86,7 +91,9 @@ impl Through {
 macro_rules! pass {
     ($self:ident, $name:ident($($arg:expr),*)) => {{
         $self.gate.before(stringify!($name)).await?;
+        let under_way = $self.gate.under_way();
         let answer = ($self.open)().$name($($arg),*).await;
+        drop(under_way);
         $self.gate.after(stringify!($name)).await?;
         answer
     }};

@@ -5,7 +5,7 @@
 use heliu_testkit::sim;
 
 /// Scenarios of the test command.
-const SCENARIOS: u64 = 1_500;
+const SCENARIOS: u64 = 10_000;
 
 #[test]
 fn nothing_is_lost_whatever_fails() {

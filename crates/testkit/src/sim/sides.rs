@@ -15,6 +15,7 @@ use heliu_model::{Call, CallKind, Class, Failure, Secret, text};
 
 use super::{Mutation, Stats, World};
 use crate::ManualClock;
+use crate::clock::Held;
 use crate::fake::{Act, Did, FakeSource, FakeTarget, Shared, with};
 use crate::process::Process;
 use crate::rng::Rng;
@@ -287,13 +288,14 @@ impl Gate for LedgerGate {
         });
         assert!(calls < 100_000, "it goes on for ever");
         self.process.before(op).await?;
-        self.fault()?;
-        self.clock.begin();
-        Ok(())
+        self.fault()
+    }
+
+    fn under_way(&self) -> Option<Held> {
+        Some(self.clock.hold())
     }
 
     async fn after(&self, op: &'static str) -> Result<(), Failure> {
-        self.clock.end();
         self.process.after(op).await?;
         self.fault()
     }
