@@ -281,7 +281,11 @@ pub(crate) fn finish(
     let Some(trace) = ctx.trace else { return stages(item, v, ctx, scope, warnings, None) };
     let mut seen = Vec::new();
     let result = stages(item, v, ctx, scope, warnings, Some(&mut seen));
-    trace.field(item, scope, seen, result.as_ref().map(Clone::clone));
+    let shown = match &result {
+        Ok(value) => Ok(value.clone()),
+        Err(error) => Err(error),
+    };
+    trace.field(item, scope, seen, shown);
     result
 }
 

@@ -79,10 +79,10 @@ fn parsers_do_what_is_written() {
     same(PARSERS.iter().map(|e| e.name), parsers::NAMES.iter().copied());
     run(PARSERS, |e| {
         let mut item = json(e.example);
-        if let Value::Object(map) = &mut item {
-            if map.get("field").is_none() {
-                map.insert("field", Value::from("x"));
-            }
+        if let Value::Object(map) = &mut item
+            && map.get("field").is_none()
+        {
+            map.insert("field", Value::from("x"));
         }
         let mut doc = Map::new();
         doc.insert("api", Value::from("x"));
