@@ -34,7 +34,8 @@ docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 
 unit:
-	cargo test --workspace --locked
+	# A test that hangs fails with its name on the last lines, instead of holding the machine for ever.
+	timeout --verbose 2700 cargo test --workspace --locked --no-fail-fast
 
 bench:
 	cargo build --release --package heliu-app --package heliu-bench
