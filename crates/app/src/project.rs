@@ -280,7 +280,7 @@ impl Project {
             let (value, mut problems) = ConnectorFile::read(&tree);
             if !json && self.dir.join(format!("connectors/{name}.json")).exists() {
                 problems.push(Problem::warning(
-                    "HL-1016",
+                    "HL-1017",
                     "",
                     text!(
                         "connectors/{name}.json says something as well; it is not read",

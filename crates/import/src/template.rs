@@ -135,7 +135,7 @@ fn read_sheet(sheet: &Sheet, out: &mut Template) -> bool {
         let place = |name: &str| cell_name(&sheet.name, n, column(name).unwrap_or(0));
         let blank = sheet.rows.get(n).is_none_or(|cells| cells.iter().all(String::is_empty));
         // The rows below the heading explain the columns.
-        let explains = get("operation").contains("勿删")
+        let explains = sheet.rows.get(n).is_some_and(|cells| cells.iter().any(|c| c.contains("勿删该行")))
             || (n <= top + 2 && heading(sheet.rows.get(n).map_or(&[][..], Vec::as_slice)).is_some());
         if blank || explains {
             continue;

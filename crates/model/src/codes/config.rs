@@ -134,7 +134,7 @@ pub const CODES: &[Code] = &[
         ("choose another place, or mend the rights", "请换一个位置,或修正权限"),
     ),
     code(
-        "HL-1016",
+        "HL-1017",
         ("a connector has two files", "连接器有两个文件"),
         (
             "`NAME.toml` and `NAME.json` both stand in connectors/; only the first is read",

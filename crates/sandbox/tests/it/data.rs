@@ -300,6 +300,8 @@ async fn a_platform_nobody_plays_and_a_port_in_use() {
     let addr = sandbox.addr();
     assert!(sandbox.summary().iter().any(|l| l.zh.contains(&addr.to_string())));
     assert!(sandbox.connector_toml().contains(&Caller::of(&sandbox, NOON).credentials.app_secret));
-    assert_eq!(Sandbox::known().len(), 2);
+    // What the message offers can be started.
+    let known = Sandbox::known();
+    assert!(known.iter().any(|k| k.name == "jushuitan") && known.iter().any(|k| k.name == "bench"));
     drop(sandbox);
 }
