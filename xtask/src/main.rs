@@ -2,6 +2,7 @@
 
 mod docs;
 mod simulate;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -12,6 +13,7 @@ const TASKS: &[Task] = &[
     ("docs", "write docs/reference from the tables in the code; --check: fail if it is stale", docs::run),
     ("layers", "check the direction of imports", xtask::layers::run),
     ("simulate", "play scenarios again: --seed N [--count M] [--trace]", simulate::run),
+    ("torture", "kill the real program again and again: --minutes M [--seed N] [--release]", torture::run),
 ];
 
 fn main() -> ExitCode {
