@@ -233,6 +233,12 @@ pub enum Command {
         #[command(subcommand)]
         action: Option<PlatformsAction>,
     },
+    /// Remove what the settings let go: old calls, contents of written records; never anything unwritten
+    Retention {
+        /// Then write the ledger's file anew, without gaps; nothing else can run meanwhile
+        #[arg(long)]
+        rebuild: bool,
+    },
     /// The page of an error code
     Explain {
         /// Code, such as HL-3001

@@ -159,6 +159,7 @@ const ABOUT: &[(&str, &str)] = &[
     ("platforms new", "生成带注释的平台清单 platforms/名称.toml"),
     ("platforms test", "按运行时的方式读取清单中录制的响应"),
     ("platforms schema", "输出清单的 JSON Schema,供编辑器使用"),
+    ("retention", "按保留策略清除旧调用与已写入数据的内容;未写入的永远保留"),
     ("explain", "错误代码说明"),
 ];
 
@@ -185,6 +186,7 @@ const ARGS: &[(&str, &str, &str)] = &[
     ("demo", "dir", "为演示新建的目录"),
     ("demo", "records", "沙箱中的销售出库单数"),
     ("init", "dir", "目录,默认为项目目录"),
+    ("retention", "rebuild", "随后重写台账文件,消除空隙;期间不能有其他运行"),
     ("watermark", "set", "移动到该时间(会留下记录)"),
     ("test-connector", "name", "连接器"),
     ("preview", "record", "用于目标写入的数据(JSON 文件)"),

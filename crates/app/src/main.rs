@@ -12,6 +12,7 @@ mod output;
 mod progress;
 mod project;
 mod report;
+mod retention;
 mod serve;
 mod wire;
 
@@ -88,6 +89,9 @@ async fn dispatch(cli: Cli, out: Out) -> Done {
             None => cmd::platforms::platforms(&common, &out, name.as_deref()),
             Some(action) => cmd::platforms::act(&common, &out, action),
         },
+        Command::Retention { rebuild } => {
+            retention::retention(&wire::App::open(&common, out)?, rebuild).await
+        }
         Command::Explain { code } => cmd::explain::explain(&out, &code),
     }
 }

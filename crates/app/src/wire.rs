@@ -8,7 +8,7 @@ use heliu_connect::{ApiFacts, Ports, Registry};
 use heliu_engine::{DialectRenderer, DialectShaper, Engine, PlanSpec, Sides};
 use heliu_ledger::{Options, SqliteLedger};
 use heliu_model::config::{PlanFile, Settings};
-use heliu_model::ports::{Clock, Ledger, PlanRow, RecordFilter, Retention};
+use heliu_model::ports::{Ledger, PlanRow, RecordFilter};
 use heliu_model::{ConnectorSpec, Failure, Problem, Severity, Ts, text};
 use heliu_transform::metadata::Item;
 use heliu_transform::{Metadata, Side, Value};
@@ -508,23 +508,6 @@ impl App {
             )
             .hint(text!("start it with `heliu run {name}`", "用 `heliu run {name}` 运行"))
             .into()),
-        }
-    }
-
-    /// Removes what the settings let go. A failure is no reason to fail a run that is done.
-    pub async fn retain(&self, ledger: &SqliteLedger) {
-        let s = &self.project.settings;
-        let now = self.clock.now();
-        let before = |days: Option<u64>| {
-            days.and_then(|d| i64::try_from(d).ok()).map(|d| now.plus_ms(-d.saturating_mul(86_400_000)))
-        };
-        let keep = Retention {
-            calls_before: before(Some(s.calls_days.unwrap_or(30))),
-            calls_bytes: Some(s.calls_mib.unwrap_or(2_048).saturating_mul(1 << 20)),
-            records_before: before(s.records_days),
-        };
-        if let Err(f) = ledger.prune(keep, now).await {
-            tracing::warn!(target: "heliu", "{f}");
         }
     }
 

@@ -10,6 +10,7 @@ mod heart;
 mod progress;
 mod read;
 mod remedy;
+mod retention;
 mod run;
 mod scheduler;
 mod spec;
@@ -17,6 +18,7 @@ mod write;
 
 pub use dialect::{DialectRenderer, DialectShaper};
 pub use progress::{Progress, Silent};
+pub use retention::retain;
 pub use run::{Engine, Sides};
 pub use scheduler::{
     Agenda, Change, Finish, PlanTimes, Runnable, Scheduler, SkippedTicks, Start, Watcher, Workshop, circle,

@@ -11,6 +11,7 @@ mod lookups;
 mod pages;
 mod port;
 mod reads;
+mod retention;
 mod runs;
 mod schedules;
 mod schema;
@@ -212,12 +213,18 @@ impl From<Failure> for Stop {
 }
 
 fn tune(db: &Connection, synced: bool) -> rusqlite::Result<()> {
+    // Before anything is in the file; an older one takes it over when it is rebuilt. Asking for it later would write.
+    if db.query_row("PRAGMA page_count", [], |r| r.get::<_, i64>(0))? == 0 {
+        db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", if synced { "FULL" } else { "NORMAL" })?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
     // Negative: KiB. Small on purpose: the pages of a run are written once and seldom read again.
     db.pragma_update(None, "cache_size", -4096)?;
     db.pragma_update(None, "wal_autocheckpoint", 4000)?;
+    // A log that grew during a long read shrinks again.
+    db.pragma_update(None, "journal_size_limit", 64 << 20)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(())
 }

@@ -13,29 +13,37 @@ use heliu_model::{Call, CallKind, Problem, Ts};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::runs::{self, Deltas, bump, moved};
-use crate::{Stop, from_json, pack, to_json};
+use crate::{Stop, from_json, pack, retention, to_json};
 
 /// Passes that fit into one window's marks.
 const PASSES: i64 = 64;
 
-/// Stores a call; its response body refers to `blob` when it was stored already.
+/// Stores a call; its response body is `blob` (id and size as stored) when it was stored already, which then counts
+/// this call among those that refer to it. `named`: a record's story names this call.
 pub(crate) fn save_call(
     tx: &Transaction,
     plan: Option<PlanId>,
     run: Option<RunId>,
     call: &Call,
-    blob: Option<i64>,
+    blob: Option<(i64, usize)>,
+    named: bool,
 ) -> Result<CallId, Stop> {
     let response = match blob {
         Some(b) => Some(b),
         None if call.response_body.is_empty() => None,
-        None => Some(save_blob(tx, &call.response_body)?),
+        None => {
+            let packed = pack(&call.response_body);
+            let blob = save_packed(tx, call.response_body.len(), &packed)?;
+            retention::refer(tx, blob, 1)?;
+            Some((blob, packed.len()))
+        }
     };
     let request = (!call.request_body.is_empty()).then(|| pack(&call.request_body));
+    let bytes = request.as_ref().map_or(0, Vec::len) + response.map_or(0, |(_, size)| size);
     tx.prepare_cached(
         "INSERT INTO calls(plan, run, kind, started, millis, method, url, status, rows, request_headers, request_body,
-                           response_headers, response_blob, failure)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                           response_headers, response_blob, failure, bytes, named)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
     .execute(params![
         plan,
@@ -50,8 +58,10 @@ pub(crate) fn save_call(
         to_json(&call.request_headers),
         request,
         to_json(&call.response_headers),
-        response,
+        response.map(|(blob, _)| blob),
         call.failure.as_ref().map(to_json),
+        bytes as i64,
+        named,
     ])?;
     Ok(tx.last_insert_rowid())
 }
@@ -64,10 +74,6 @@ pub(crate) fn kind_word(kind: CallKind) -> &'static str {
         CallKind::LookUp => "look_up",
         CallKind::Test => "test",
     }
-}
-
-fn save_blob(tx: &Transaction, body: &[u8]) -> Result<i64, Stop> {
-    save_packed(tx, body.len(), &pack(body))
 }
 
 fn save_packed(tx: &Transaction, size: usize, packed: &[u8]) -> Result<i64, Stop> {
@@ -125,6 +131,10 @@ struct Store<'a> {
     out: PageOutcome,
     due: Vec<Due>,
     deltas: Deltas,
+    /// Records and versions that refer to the page's body, and to what was derived from it.
+    refs: (i64, i64),
+    /// A record's story names the page's call.
+    named: bool,
     /// Keys met in this page: their last hash, and whether this pass met them here first.
     in_page: HashMap<String, (Hash, bool)>,
 }
@@ -158,11 +168,12 @@ pub(crate) fn commit_page(
     } else {
         None
     };
-    let derived_blob = if derived.is_empty() { None } else { Some(save_blob(tx, &derived)?) };
+    let derived_blob =
+        if derived.is_empty() { None } else { Some(save_packed(tx, derived.len(), &pack(&derived))?) };
     let mut call = 0;
     for (i, c) in page.calls.iter().enumerate() {
         let own = (shared && i + 1 == page.calls.len()).then_some(body_blob).flatten();
-        call = save_call(tx, Some(plan), Some(page.run), c, own)?;
+        call = save_call(tx, Some(plan), Some(page.run), c, own.map(|b| (b, packed.len())), false)?;
     }
     let mut store = Store {
         tx,
@@ -177,14 +188,25 @@ pub(crate) fn commit_page(
         out: PageOutcome::default(),
         due: Vec::new(),
         deltas: [0; 7],
+        refs: (0, 0),
+        named: false,
         in_page: HashMap::with_capacity(page.elements.len()),
     };
     for (element, place) in page.elements.iter().zip(&places) {
         let blob = if place.derived { derived_blob } else { body_blob };
         store.element(element, blob, *place)?;
     }
-    let Store { out: outcome, due, deltas, .. } = store;
+    let Store { out: outcome, due, deltas, refs, named, .. } = store;
     bump(tx, plan, &deltas)?;
+    if let Some(blob) = body_blob {
+        retention::refer(tx, blob, refs.0 + i64::from(shared))?;
+    }
+    if let Some(blob) = derived_blob {
+        retention::refer(tx, blob, refs.1)?;
+    }
+    if named {
+        tx.prepare_cached("UPDATE calls SET named = 1 WHERE id = ?1")?.execute([call])?;
+    }
     let step = advance(&outcome);
 
     let mut counts = runs::counts(tx, page.run)?;
@@ -316,6 +338,11 @@ impl Store<'_> {
             let changed = decision == Decision::Changed;
             self.out.news.push(News { id: key.to_owned(), changed, stamp: e.stamp.clone() });
         }
+        if !matches!(decision, Decision::Unchanged | Decision::Repeated) {
+            self.named = true;
+            let refs = if place.derived { &mut self.refs.1 } else { &mut self.refs.0 };
+            *refs += i64::from(blob.is_some());
+        }
         let queued = self.due.len() < self.room;
         let due_state = if queued { State::Queued } else { State::Waiting };
         match (decision, found) {
@@ -437,6 +464,7 @@ impl Store<'_> {
         } else {
             self.out.records.filtered += 1;
         }
+        self.named = true;
         self.tx
             .prepare_cached(
                 "INSERT INTO records(plan, key, keyed, number, hash, version, state, seen, source_call, first_seen, changed_at, code, reason)

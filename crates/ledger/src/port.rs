@@ -6,7 +6,7 @@ use heliu_model::budget::Limits;
 use heliu_model::ports::*;
 use heliu_model::{Call, Failure, Ts};
 
-use crate::{SqliteLedger, blocking, budget, pack, pages, reads, runs, schedules, tokens, writes};
+use crate::{SqliteLedger, blocking, budget, pack, pages, reads, retention, runs, schedules, tokens, writes};
 
 #[async_trait]
 impl Ledger for SqliteLedger {
@@ -51,8 +51,10 @@ impl Ledger for SqliteLedger {
                 Some(run) => Some(tx.query_row("SELECT plan FROM runs WHERE id = ?1", [run], |r| r.get(0))?),
                 None => None,
             };
-            let ids =
-                calls.iter().map(|c| pages::save_call(tx, plan, run, c, None)).collect::<Result<_, _>>()?;
+            let ids = calls
+                .iter()
+                .map(|c| pages::save_call(tx, plan, run, c, None, false))
+                .collect::<Result<_, _>>()?;
             if let Some(run) = run {
                 let mut counts = runs::counts(tx, run)?;
                 counts.source.calls += calls.len() as u64;
@@ -125,8 +127,21 @@ impl Ledger for SqliteLedger {
         self.read(move |db, _| reads::call(db, id)).await
     }
 
-    async fn prune(&self, keep: Retention, _now: Ts) -> Result<u64, Failure> {
-        self.write(false, move |tx, _| reads::prune(tx, &keep)).await
+    async fn prune(&self, keep: &Retention, at: PruneAt) -> Result<PruneStep, Failure> {
+        self.prune_step(keep, at).await
+    }
+
+    async fn begin_retention(&self, now: Ts, every_ms: Option<i64>) -> Result<Option<PruneAt>, Failure> {
+        self.write(false, move |tx, _| retention::begin(tx, now, every_ms)).await
+    }
+
+    async fn mark_retention(&self, now: Ts, next: Option<PruneAt>, done: &PruneStep) -> Result<(), Failure> {
+        let done = *done;
+        self.write(false, move |tx, _| retention::mark(tx, now, next, &done)).await
+    }
+
+    async fn last_retention(&self) -> Result<Option<RetentionRow>, Failure> {
+        self.read(|db, _| retention::last(db)).await
     }
 }
 

@@ -1,13 +1,12 @@
-//! What people look at: runs, records, stories, calls; and retention.
+//! What people look at: runs, records, stories, calls.
 
 use bytes::Bytes;
 use heliu_model::ports::{
-    CallFilter, CallId, CallRow, PlanId, RecordFilter, RecordRow, RecordStory, Retention, RowId, RunRow,
-    VersionRow,
+    CallFilter, CallId, CallRow, PlanId, RecordFilter, RecordRow, RecordStory, RowId, RunRow, VersionRow,
 };
 use heliu_model::record::State;
 use heliu_model::{Call, CallKind, Ts};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::writes::Bodies;
 use crate::{Stop, from_json, runs, unpack};
@@ -171,41 +170,4 @@ pub(crate) fn call(db: &Connection, id: CallId) -> Result<Option<CallRow>, Stop>
         }
     }
     Ok(Some(row))
-}
-
-/// Removes what may go: bodies of calls by age and size, contents of written records by age. Unwritten never.
-pub(crate) fn prune(tx: &Transaction, keep: &Retention) -> Result<u64, Stop> {
-    let before: i64 = tx.query_row("SELECT coalesce(sum(length(data)), 0) FROM blobs", [], |r| r.get(0))?;
-    if let Some(age) = keep.calls_before {
-        tx.execute(
-            "UPDATE calls SET request_body = NULL, response_blob = NULL, pruned = 1 WHERE started < ?1 AND pruned = 0",
-            [age.0],
-        )?;
-    }
-    if let Some(most) = keep.calls_bytes {
-        // Newest first until the sum is reached; what is older goes.
-        tx.execute(
-            "UPDATE calls SET request_body = NULL, response_blob = NULL, pruned = 1 WHERE pruned = 0 AND id <= coalesce((
-               SELECT id FROM (
-                 SELECT c.id AS id, sum(coalesce(length(b.data), 0) + coalesce(length(c.request_body), 0))
-                   OVER (ORDER BY c.id DESC) AS total
-                 FROM calls c LEFT JOIN blobs b ON b.id = c.response_blob WHERE c.pruned = 0)
-               WHERE total > ?1 ORDER BY id DESC LIMIT 1), -1)",
-            [i64::try_from(most).unwrap_or(i64::MAX)],
-        )?;
-    }
-    if let Some(age) = keep.records_before {
-        tx.execute(
-            "UPDATE records SET blob = NULL, off = 0, len = 0 WHERE state = 2 AND written_at < ?1 AND blob IS NOT NULL",
-            [age.0],
-        )?;
-        tx.execute("UPDATE versions SET blob = NULL WHERE changed_at < ?1", [age.0])?;
-    }
-    tx.execute_batch(
-        "DELETE FROM blobs WHERE id NOT IN (SELECT blob FROM records WHERE blob IS NOT NULL
-           UNION SELECT response_blob FROM calls WHERE response_blob IS NOT NULL
-           UNION SELECT blob FROM versions WHERE blob IS NOT NULL)",
-    )?;
-    let after: i64 = tx.query_row("SELECT coalesce(sum(length(data)), 0) FROM blobs", [], |r| r.get(0))?;
-    Ok(u64::try_from(before - after).unwrap_or(0))
 }

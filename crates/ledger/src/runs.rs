@@ -346,6 +346,7 @@ fn end(tx: &Transaction, run: RunId, plan: PlanId, state: RunState, now: Ts) -> 
         "UPDATE runs SET state = ?2, ended = ?3, lease_until = 0, counts = ?4 WHERE id = ?1",
         params![run, state.word(), now.0, to_json(&c)],
     )?;
+    tx.execute("UPDATE windows SET walk = '' WHERE run = ?1", [run])?;
     Ok(())
 }
 

@@ -177,6 +177,28 @@ CREATE TABLE schedules (
 -- With an owner: under way since `at`. Without: released at `at`.
 ALTER TABLE budget ADD COLUMN owner TEXT;
 ",
+    r"
+-- What retention needs to work in small steps: how much a call's bodies take, whether a record's story names the call,
+-- and how many calls, records and versions refer to a body. `pruned`: 1 bodies gone, 2 only the line is left.
+ALTER TABLE calls ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE calls ADD COLUMN named INTEGER NOT NULL DEFAULT 0;
+UPDATE calls SET named = 1, bytes = coalesce(length(request_body), 0)
+  + coalesce((SELECT length(data) FROM blobs WHERE id = response_blob), 0);
+CREATE INDEX calls_kept ON calls(started, bytes) WHERE pruned < 2;
+CREATE TABLE blob_refs (blob INTEGER PRIMARY KEY, n INTEGER NOT NULL) STRICT;
+INSERT INTO blob_refs SELECT blob, count(*) FROM (
+  SELECT blob FROM records WHERE blob IS NOT NULL
+  UNION ALL SELECT blob FROM versions WHERE blob IS NOT NULL
+  UNION ALL SELECT response_blob FROM calls WHERE response_blob IS NOT NULL) GROUP BY blob;
+DELETE FROM blobs WHERE id NOT IN (SELECT blob FROM blob_refs);
+CREATE TABLE retention (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  started INTEGER NOT NULL,
+  seen INTEGER NOT NULL,
+  ended INTEGER,
+  done TEXT NOT NULL
+) STRICT;
+",
 ];
 
 /// Brings a database to the newest schema.
@@ -198,4 +220,36 @@ pub(crate) fn migrate(db: &mut Connection) -> rusqlite::Result<Result<(), i64>> 
     tx.pragma_update(None, "user_version", newest)?;
     tx.commit()?;
     Ok(Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ledger as version 3 left it: what refers to bodies is counted, and what nobody refers to goes.
+    #[test]
+    fn an_older_ledger_is_brought_up_to_date() -> rusqlite::Result<()> {
+        let mut db = Connection::open_in_memory()?;
+        for sql in MIGRATIONS.iter().take(3) {
+            db.execute_batch(sql)?;
+        }
+        db.execute_batch(
+            "PRAGMA user_version = 3;
+             INSERT INTO blobs(id, size, data) VALUES (1, 9, x'010203'), (2, 9, x'0102'), (3, 9, x'01');
+             INSERT INTO calls(id, kind, started, millis, method, url, rows, request_headers, request_body, response_headers, response_blob)
+               VALUES (1, 'fetch', 5, 0, '', '', 0, '[]', x'0a0b', '[]', 1), (2, 'write', 6, 0, '', '', 0, '[]', NULL, '[]', NULL);
+             INSERT INTO records(id, plan, key, hash, version, state, blob, seen, first_seen, changed_at)
+               VALUES (1, 1, 'a', x'00', 2, 2, 1, 0, 0, 0);
+             INSERT INTO versions(record, version, hash, blob, off, len, changed_at) VALUES (1, 1, x'00', 2, 0, 1, 0);",
+        )?;
+        assert_eq!(migrate(&mut db)?, Ok(()));
+        let pairs = |sql: &str| -> rusqlite::Result<Vec<(i64, i64)>> {
+            db.prepare(sql)?.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect()
+        };
+        assert_eq!(pairs("SELECT blob, n FROM blob_refs ORDER BY blob")?, [(1, 2), (2, 1)]);
+        assert_eq!(pairs("SELECT id, size FROM blobs ORDER BY id")?, [(1, 9), (2, 9)]);
+        assert_eq!(pairs("SELECT bytes, named FROM calls ORDER BY id")?, [(5, 1), (0, 1)]);
+        assert_eq!(migrate(&mut db)?, Ok(()), "once");
+        Ok(())
+    }
 }

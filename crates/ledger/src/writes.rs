@@ -139,8 +139,9 @@ struct Now {
 pub(crate) fn settle(tx: &Transaction, s: &Settle) -> Result<(), Stop> {
     let plan = runs::guard(tx, s.run, s.epoch)?;
     let mut call = None;
-    for c in &s.calls {
-        call = Some(pages::save_call(tx, Some(plan), Some(s.run), c, None)?);
+    for (i, c) in s.calls.iter().enumerate() {
+        let named = i + 1 == s.calls.len() && !s.outcomes.is_empty();
+        call = Some(pages::save_call(tx, Some(plan), Some(s.run), c, None, named)?);
     }
     let mut counts = runs::counts(tx, s.run)?;
     counts.target.calls += s.calls.len() as u64;

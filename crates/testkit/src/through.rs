@@ -209,8 +209,20 @@ impl Ledger for Through {
         pass!(self, call(id))
     }
 
-    async fn prune(&self, keep: Retention, now: Ts) -> Result<u64, Failure> {
-        pass!(self, prune(keep, now))
+    async fn prune(&self, keep: &Retention, at: PruneAt) -> Result<PruneStep, Failure> {
+        pass!(self, prune(keep, at))
+    }
+
+    async fn begin_retention(&self, now: Ts, every_ms: Option<i64>) -> Result<Option<PruneAt>, Failure> {
+        pass!(self, begin_retention(now, every_ms))
+    }
+
+    async fn mark_retention(&self, now: Ts, next: Option<PruneAt>, done: &PruneStep) -> Result<(), Failure> {
+        pass!(self, mark_retention(now, next, done))
+    }
+
+    async fn last_retention(&self) -> Result<Option<RetentionRow>, Failure> {
+        pass!(self, last_retention())
     }
 }
 

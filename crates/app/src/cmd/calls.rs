@@ -37,6 +37,7 @@ pub fn call_json(out: &Out, row: &CallRow, tz: Tz, full: bool) -> Value {
         "rows": c.rows,
         "ok": c.failure.is_none(),
         "error": c.failure.as_ref().map(|f| out.failure_json(f)),
+        "pruned": row.pruned,
     });
     if let (Value::Object(map), true) = (&mut v, full) {
         let headers = |list: &[(String, String)]| -> Value {
@@ -46,7 +47,6 @@ pub fn call_json(out: &Out, row: &CallRow, tz: Tz, full: bool) -> Value {
         map.insert("request_body".into(), String::from_utf8_lossy(&c.request_body).into());
         map.insert("response_headers".into(), headers(&c.response_headers));
         map.insert("response_body".into(), String::from_utf8_lossy(&c.response_body).into());
-        map.insert("pruned".into(), row.pruned.into());
     }
     v
 }

@@ -14,9 +14,12 @@ const SETTINGS: &str = r#"# Settings of this project; every key is optional. 本
 # synchronous = "normal"     # "full" syncs every commit to disk 每次提交都落盘
 
 [retention]
-# calls_days = 30            # bodies of calls 调用正文保留天数
-# calls_mib = 2048           # and their size 及大小上限
+# calls_days = 30            # calls 调用保留天数
+# calls_mib = 2048           # and the size of their bodies 及正文大小上限
 # records_days = 365         # contents of written records; unwritten ones stay 已写入数据的内容;未写入的永远保留
+# every = "6h"               # between two rounds 两轮清理的间隔
+# [retention.plans]
+# shops = "forever"          # days, or "forever", for one plan 单个方案的天数,或 "forever"
 "#;
 
 const JUSHUITAN: &str = r#"# 聚水潭开放平台. `heliu platforms jushuitan` lists credentials and interfaces.

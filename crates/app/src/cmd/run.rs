@@ -165,7 +165,7 @@ pub async fn run(app: &App, args: RunArgs) -> Done {
     drop(results);
     // A ledger that is in trouble is left alone.
     if sound {
-        app.retain(&ledger).await;
+        app.retain(&ledger, &wish).await;
     }
     Ok(code)
 }

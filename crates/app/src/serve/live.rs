@@ -94,6 +94,12 @@ impl Live {
         self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The project of now, for work beside the plans.
+    pub fn app(&self) -> App {
+        let app = &self.generation().app;
+        app.through(Arc::new(app.project.held()), app.project.settings.clone())
+    }
+
     fn become_now(&self, generation: Generation) {
         *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(generation);
     }

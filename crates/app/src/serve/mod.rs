@@ -63,6 +63,8 @@ pub async fn serve(common: &Common, out: Out, args: ServeArgs) -> Done {
         tasks.spawn(health::serve(listener, report.clone(), live.clone()));
     }
     tasks.spawn(watch(live.clone(), files, suspects, changes));
+    let settings = live.clone();
+    tasks.spawn(crate::retention::in_service(move || settings.app(), ledger.clone(), wish.clone()));
     greet(&out, &args, plans, &report.broken_files(), listen.as_deref());
     scheduler.run(heard, wish).await;
     tasks.abort_all();

@@ -14,6 +14,7 @@ mod lints;
 mod mysql;
 mod platforms;
 mod published;
+mod retention;
 mod rules;
 mod serve;
 mod sql;

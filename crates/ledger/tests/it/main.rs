@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "tests")]
 
 mod lookups;
+mod retention;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +35,12 @@ mod opened_for_each_call {
 #[test]
 fn nothing_is_lost_whatever_fails() {
     let broken: Vec<String> = (0..120)
-        .filter_map(|seed| heliu_testkit::sim::play_over(seed, fresh(false)).err())
+        .filter_map(|seed| {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            let broken = heliu_testkit::sim::play_over(seed, open(dir.path())).err();
+            retention::audit(dir.path());
+            broken
+        })
         .map(|b| b.to_string())
         .collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));

@@ -18,6 +18,10 @@ pub struct Settings {
     pub calls_mib: Option<u64>,
     /// Days that contents of written records are kept.
     pub records_days: Option<u64>,
+    /// The same for some plans; `None`: for ever.
+    pub plan_days: Vec<(String, Option<u64>)>,
+    /// Milliseconds between two rounds of retention.
+    pub retention_every_ms: Option<i64>,
     /// Address that alerts are posted to.
     pub webhook: Option<String>,
     /// Address that the server listens on.
@@ -61,10 +65,31 @@ impl Settings {
         }
         if let Some(m) = f.object("retention") {
             let mut s = Fields::new(m, "retention", f.problems);
-            s.only(&["calls_days", "calls_mib", "records_days"]);
+            s.only(&["calls_days", "calls_mib", "records_days", "plans", "every"]);
             out.calls_days = s.number("calls_days", 0, 36_500);
             out.calls_mib = s.number("calls_mib", 0, 1 << 30);
             out.records_days = s.number("records_days", 0, 36_500);
+            out.retention_every_ms = s.duration("every");
+            if out.retention_every_ms.is_some_and(|ms| !(60_000..=31 * 86_400_000).contains(&ms)) {
+                s.problems.push(Problem::error(
+                    "HL-1005",
+                    "retention.every",
+                    text!(
+                        "rounds are from 1 minute to 31 days apart",
+                        "两轮清理的间隔应在 1 分钟到 31 天之间"
+                    ),
+                ));
+            }
+            if let Some(plans) = s.object("plans") {
+                let mut p = Fields::new(plans, "retention.plans", s.problems);
+                for name in plans.keys() {
+                    let forever = p.raw(name).and_then(Value::as_str) == Some("forever");
+                    let days = if forever { None } else { p.number(name, 0, 36_500) };
+                    if forever || days.is_some() {
+                        out.plan_days.push((name.clone(), days));
+                    }
+                }
+            }
         }
         if let Some(m) = f.object("alerts") {
             let mut s = Fields::new(m, "alerts", f.problems);

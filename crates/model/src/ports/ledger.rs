@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::ports::{Tick, TickState};
+use crate::ports::{PruneAt, PruneStep, Retention, RetentionRow, Tick, TickState};
 use crate::record::{Hash, Policy, State};
 use crate::run::{Counts, RecordCounts, RunKind, RunState, WindowReport};
 use crate::{Call, CallKind, Failure, Problem, Ts, Window};
@@ -519,17 +519,6 @@ pub struct StateCounts {
     pub in_doubt: u64,
 }
 
-/// What to keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// Bodies of calls older than this go.
-    pub calls_before: Option<Ts>,
-    /// Bodies of the oldest calls go until all bodies take at most so many bytes.
-    pub calls_bytes: Option<u64>,
-    /// Contents of written records older than this go; anything unwritten stays.
-    pub records_before: Option<Ts>,
-}
-
 /// The durable store.
 #[async_trait]
 pub trait Ledger: Send + Sync {
@@ -611,6 +600,18 @@ pub trait Ledger: Send + Sync {
     /// One call with its bodies.
     async fn call(&self, id: CallId) -> Result<Option<CallRow>, Failure>;
 
-    /// Removes what may go. Returns bytes freed inside the store.
-    async fn prune(&self, keep: Retention, now: Ts) -> Result<u64, Failure>;
+    /// One bounded step of retention: removes a little of what may go, and says where to go on. Whatever happens
+    /// between two steps, the store is sound: a round may end anywhere, begin anew, and go on beside another one.
+    async fn prune(&self, keep: &Retention, at: PruneAt) -> Result<PruneStep, Failure>;
+
+    /// Begins a round of retention: where, or `None` when none is due or another process is at it. A round that
+    /// gave no sign of life for [`crate::ports::RETENTION_STALE_MS`] goes on where its last mark was. `every_ms`: so long after the
+    /// last one ended; `None` begins whatever was.
+    async fn begin_retention(&self, now: Ts, every_ms: Option<i64>) -> Result<Option<PruneAt>, Failure>;
+
+    /// Marks how far a round has come, or (without `next`) that it has ended; `done` since the last mark.
+    async fn mark_retention(&self, now: Ts, next: Option<PruneAt>, done: &PruneStep) -> Result<(), Failure>;
+
+    /// The last round of retention.
+    async fn last_retention(&self) -> Result<Option<RetentionRow>, Failure>;
 }

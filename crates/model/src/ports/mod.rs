@@ -2,6 +2,7 @@
 
 mod clock;
 mod ledger;
+mod retention;
 mod schedules;
 mod source;
 mod target;
@@ -9,6 +10,7 @@ mod tokens;
 
 pub use clock::Clock;
 pub use ledger::*;
+pub use retention::{PruneAt, PruneStep, RETENTION_STALE_MS, Retention, RetentionRow};
 pub use schedules::{Schedules, Tick, TickAnswer, TickState, TimetableLine, Trigger};
 pub use source::{Page, PageRequest, Prepared, Source, SourceShape};
 pub use target::{

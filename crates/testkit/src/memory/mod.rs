@@ -5,6 +5,7 @@
 
 mod pages;
 mod reads;
+mod retention;
 mod runs;
 mod schedules;
 mod tokens;
@@ -43,6 +44,7 @@ struct State {
     holds: BTreeMap<String, Ts>,
     ticks: BTreeMap<(PlanId, Trigger), (String, TickState)>,
     gone: BTreeSet<String>,
+    retention: Option<RetentionRow>,
 }
 
 struct Run {
@@ -281,7 +283,20 @@ impl Ledger for MemoryLedger {
         Ok(state.calls.get(&id).map(|c| state.call_row(id, c, true)))
     }
 
-    async fn prune(&self, keep: Retention, _now: Ts) -> Result<u64, Failure> {
-        Ok(self.lock().prune(keep))
+    async fn prune(&self, keep: &Retention, at: PruneAt) -> Result<PruneStep, Failure> {
+        Ok(self.lock().prune(keep, at))
+    }
+
+    async fn begin_retention(&self, now: Ts, every_ms: Option<i64>) -> Result<Option<PruneAt>, Failure> {
+        Ok(self.lock().begin_retention(now, every_ms))
+    }
+
+    async fn mark_retention(&self, now: Ts, next: Option<PruneAt>, done: &PruneStep) -> Result<(), Failure> {
+        self.lock().mark_retention(now, next, done);
+        Ok(())
+    }
+
+    async fn last_retention(&self) -> Result<Option<RetentionRow>, Failure> {
+        Ok(self.lock().retention)
     }
 }

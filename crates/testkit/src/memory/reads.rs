@@ -1,9 +1,8 @@
-//! What people look at, and retention.
+//! What people look at.
 
 use bytes::Bytes;
 use heliu_model::Call;
 use heliu_model::ports::*;
-use heliu_model::record::State as RecordState;
 
 use super::{Record, State, Stored};
 
@@ -111,32 +110,5 @@ impl State {
             .filter(|c| !f.failed_only || c.call.failure.is_some())
             .take(at_most(f.limit))
             .collect()
-    }
-
-    pub(super) fn prune(&mut self, keep: Retention) -> u64 {
-        let mut freed = 0;
-        let mut held = 0u64;
-        for stored in self.calls.values_mut().rev().filter(|c| !c.pruned) {
-            let call = &mut stored.call;
-            let size = (call.request_body.len() + call.response_body.len()) as u64;
-            held += size;
-            let old = keep.calls_before.is_some_and(|t| call.started < t);
-            if old || keep.calls_bytes.is_some_and(|most| held > most) {
-                (call.request_body, call.response_body) = (Bytes::new(), Bytes::new());
-                stored.pruned = true;
-                freed += size;
-            }
-        }
-        if let Some(t) = keep.records_before {
-            for r in self.records.values_mut() {
-                if r.state == RecordState::Written && r.written_at.is_some_and(|w| w < t) {
-                    freed += r.content.take().map_or(0, |c| c.len() as u64);
-                }
-                for v in r.older.iter_mut().filter(|v| v.changed_at < t) {
-                    freed += v.content.take().map_or(0, |c| c.len() as u64);
-                }
-            }
-        }
-        freed
     }
 }

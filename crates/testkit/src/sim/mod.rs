@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use heliu_engine::RunOptions;
 use heliu_model::Ts;
-use heliu_model::ports::{PlanRow, RecordFilter, RecordRow, Replay, Retention};
+use heliu_model::ports::{PlanRow, PruneAt, RecordFilter, RecordRow, Replay, Retention};
 use heliu_model::record::State;
 
 use crate::fake::{Shared, Table, shared, with};
@@ -252,13 +252,18 @@ impl World {
             with(&self.platform, |p| p.change(now, true));
         }
         if self.rng.chance(10) {
-            // Retention is at work, as greedy as it may be.
+            // Retention is at work, as greedy as it may be, and may be stopped anywhere.
             let keep = Retention {
                 calls_before: Some(self.now()),
                 calls_bytes: Some(0),
                 records_before: Some(self.now()),
+                plans: Vec::new(),
             };
-            self.ask(self.ledger.prune(keep, self.now())).ok();
+            let mut at = Some(PruneAt::default());
+            for _ in 0..self.rng.below(12) {
+                let Some(here) = at else { break };
+                at = self.ask(self.ledger.prune(&keep, here)).ok().and_then(|step| step.next);
+            }
         }
         self.say(|| format!("between: {changes} changes"));
     }
