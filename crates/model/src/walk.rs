@@ -124,6 +124,10 @@ pub struct Walk {
     /// The total grew between two replies of this pass: a row came in, and may have pushed another one to a page that
     /// was read already.
     grew: bool,
+    /// It fell: a row left. Read from the end to the front that alone hides nothing, but a row that went to the front
+    /// meanwhile, and so pushed another one to a page read before, is then not seen in the numbers either.
+    #[serde(default)]
+    shrank: bool,
     first_total: Option<u64>,
     lied: bool,
     problems: Vec<Problem>,
@@ -154,6 +158,7 @@ impl Walk {
             total: None,
             total_before: None,
             grew: false,
+            shrank: false,
             first_total: None,
             lied: false,
             problems: Vec::new(),
@@ -215,6 +220,7 @@ impl Walk {
         self.surplus += seen.surplus;
         if seen.total.is_some() {
             self.grew |= self.pages_in_pass > 1 && seen.total > self.total;
+            self.shrank |= self.pages_in_pass > 1 && seen.total < self.total;
             self.total = seen.total;
             self.first_total = self.first_total.or(seen.total);
         }
@@ -319,7 +325,9 @@ impl Walk {
             // The total is known to be wrong: two passes that agree must do.
             self.distinct_before == Some(self.distinct) && self.news == 0
         } else {
-            (explained == total && !self.grew)
+            (explained == total && !self.grew && !self.shrank)
+                // Nothing is there that was not known, whatever left.
+                || (quiet && explained == total)
                 // Everything that is there was known: the excess has left meanwhile.
                 || (quiet && explained > total)
                 // Every element was read, some of them under one id on different pages.
@@ -546,6 +554,7 @@ impl Walk {
         self.news = 0;
         self.surplus = 0;
         self.grew = false;
+        self.shrank = false;
         self.stale = 0;
         self.pages_in_pass = 0;
         self.elements = 0;
@@ -667,6 +676,27 @@ mod tests {
                 assert_eq!(walk.done(), Some(true));
                 let missing = (0..45).filter(|r| *r != 3 && !all.contains(r)).count();
                 assert_eq!(missing, 0, "{total:?} {has_next} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_that_leaves_does_not_hide_one_that_slipped() {
+        // Newest first: a change takes a row to the front, and what stood before it one place towards pages read
+        // already; a row that was seen is removed, so that the numbers agree.
+        for (gone, changed) in [(44, 25), (40, 39), (35, 12)] {
+            for at in 2..6 {
+                let (walk, all, requests) = drive(rows(45, Some(0), true), |n, s| {
+                    if n == at {
+                        s.rows.retain(|r| *r != gone);
+                        let i = s.rows.iter().position(|r| *r == changed).unwrap_or(0);
+                        let row = s.rows.remove(i);
+                        s.rows.insert(0, row);
+                    }
+                });
+                let missing = (0..45).filter(|r| *r != gone && !all.contains(r)).count();
+                assert_eq!((walk.done(), missing), (Some(true), 0), "{gone} {changed} at {at}");
+                assert!(requests <= 12, "{requests} requests for twice five pages and page 1 again");
             }
         }
     }

@@ -1,5 +1,6 @@
 //! One batch from rendering to settling: repetition, bisecting, and what a lost answer means.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
@@ -72,7 +73,7 @@ impl Batches {
             let outcomes = dues.iter().map(|d| (d.row, d.version, Outcome::Released)).collect();
             return self.settle(None, Vec::new(), outcomes).await;
         }
-        let mut work = self.render(self.without_doubt(dues));
+        let mut work = self.render(newest(self.without_doubt(dues)));
         let shape = self.ctx.target.shape().clone();
         let mut intent = None;
         if !shape.local && !work.rows.is_empty() {
@@ -425,6 +426,20 @@ impl Batches {
         heart.progress.settled(written, other);
         heart.beat().await
     }
+}
+
+/// Of a record that came twice into one batch only the newer version goes on: the ledger has counted the older one as
+/// superseded, and a repetition of it alone would write it over the newer one.
+fn newest(mut dues: Vec<Due>) -> Vec<Due> {
+    let mut latest: HashMap<RowId, u32> = HashMap::with_capacity(dues.len());
+    for due in &dues {
+        let version = latest.entry(due.row).or_default();
+        *version = due.version.max(*version);
+    }
+    if latest.len() < dues.len() {
+        dues.retain(|d| latest.get(&d.row) == Some(&d.version));
+    }
+    dues
 }
 
 /// What came of a part of a batch.

@@ -26,6 +26,8 @@ pub struct Platform {
     filtered: u64,
     poisoned: u64,
     next: u64,
+    /// A platform on which rows come faster than they are read has no end: from here on rows only change.
+    most: usize,
     anchor: u64,
     rng: Rng,
 }
@@ -51,6 +53,7 @@ impl Platform {
             filtered: s.filtered,
             poisoned: s.poison,
             next: 0,
+            most: s.rows as usize + 200,
             anchor: 0,
             rng: rng.fork(),
         };
@@ -99,8 +102,10 @@ impl Platform {
     /// One thing happens on the platform. `free`: nothing is being read.
     pub fn change(&mut self, now: i64, free: bool) {
         let moving = if free { Moving::Both } else { self.moving };
+        let full = with(&self.shelf, |s| s.rows.len() >= self.most);
         let leave = match moving {
             Moving::Still => return,
+            _ if full => true,
             Moving::Leaving => true,
             Moving::Coming => false,
             Moving::Both => self.rng.chance(60),
