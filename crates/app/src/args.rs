@@ -411,6 +411,8 @@ pub enum SecretAction {
     },
     /// List names
     List,
+    /// Replace the sealing key: every secret and token is sealed anew
+    Rotate,
     /// Remove a secret
     Rm {
         /// Name

@@ -153,6 +153,7 @@ const ABOUT: &[(&str, &str)] = &[
     ("secret set", "设置机密,内容从标准输入读取"),
     ("secret list", "列出名称"),
     ("secret rm", "删除机密"),
+    ("secret rotate", "更换封存密钥:重新封存所有机密与令牌"),
     ("serve", "按调度持续运行方案,直到收到停止信号"),
     ("sandbox", "平台开放接口的仿真服务"),
     ("platforms", "内置与本地平台"),

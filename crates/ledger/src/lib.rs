@@ -12,6 +12,7 @@ mod pages;
 mod port;
 mod reads;
 mod retention;
+mod rotation;
 mod runs;
 mod schedules;
 mod schema;
@@ -27,9 +28,11 @@ use std::time::Duration;
 use heliu_model::{Failure, text};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use crate::rotation::Keys;
 use crate::seal::Seal;
 
 pub use lookups::Lookups;
+pub use rotation::Rotated;
 pub use secrets::SecretInfo;
 
 /// How the ledger is opened.
@@ -58,7 +61,7 @@ struct Inner {
     dir: PathBuf,
     writer: Mutex<Connection>,
     reader: Mutex<Connection>,
-    seal: Seal,
+    keys: Keys,
     synced: bool,
 }
 
@@ -116,7 +119,7 @@ impl SqliteLedger {
             dir: dir.to_owned(),
             writer: Mutex::new(writer),
             reader: Mutex::new(reader),
-            seal,
+            keys: Keys::new(dir.join("key"), seal),
             synced: options.synced,
         };
         Ok(SqliteLedger { inner: Arc::new(inner) })
@@ -131,7 +134,7 @@ impl SqliteLedger {
     async fn write<T: Send + 'static>(
         &self,
         synced: bool,
-        work: impl FnOnce(&Transaction, &Seal) -> Result<T, Stop> + Send + 'static,
+        work: impl FnOnce(&Transaction, &Keys) -> Result<T, Stop> + Send + 'static,
     ) -> Result<T, Failure> {
         let inner = self.inner.clone();
         blocking(move || {
@@ -142,7 +145,7 @@ impl SqliteLedger {
             if raise {
                 db.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
             }
-            let result = transact(&mut db, &inner.seal, work);
+            let result = transact(&mut db, &inner.keys, work);
             if raise {
                 db.pragma_update(None, "synchronous", "NORMAL").map_err(sql)?;
             }
@@ -157,12 +160,12 @@ impl SqliteLedger {
     /// Runs `work` on the reading connection, off the async threads.
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection, &Seal) -> Result<T, Stop> + Send + 'static,
+        work: impl FnOnce(&Connection, &Keys) -> Result<T, Stop> + Send + 'static,
     ) -> Result<T, Failure> {
         let inner = self.inner.clone();
         blocking(move || {
             let db = inner.reader.lock().unwrap_or_else(PoisonError::into_inner);
-            work(&db, &inner.seal).map_err(|stop| match stop {
+            work(&db, &inner.keys).map_err(|stop| match stop {
                 Stop::Sql(e) => errors::failure(&e, &inner.dir),
                 Stop::Failure(f) => *f,
             })
@@ -185,11 +188,11 @@ async fn blocking<T: Send + 'static>(
 
 fn transact<T>(
     db: &mut Connection,
-    seal: &Seal,
-    work: impl FnOnce(&Transaction, &Seal) -> Result<T, Stop>,
+    keys: &Keys,
+    work: impl FnOnce(&Transaction, &Keys) -> Result<T, Stop>,
 ) -> Result<T, Stop> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let out = work(&tx, seal)?;
+    let out = work(&tx, keys)?;
     tx.commit()?;
     Ok(out)
 }

@@ -166,7 +166,12 @@ impl Schedules for SqliteLedger {
 impl Tokens for SqliteLedger {
     async fn load(&self, credential: &str) -> Result<Option<TokenRow>, Failure> {
         let credential = credential.to_owned();
-        self.read(move |db, seal| tokens::load(db, seal, &credential)).await
+        self.read(move |db, keys| {
+            // One view of both: the token, and the key that fits it.
+            let db = db.unchecked_transaction()?;
+            tokens::load(&db, &keys.fitting(&db)?, &credential)
+        })
+        .await
     }
 
     async fn adopt(
@@ -177,7 +182,10 @@ impl Tokens for SqliteLedger {
         now: Ts,
     ) -> Result<TokenRow, Failure> {
         let (credential, pair, origin) = (credential.to_owned(), pair.clone(), origin.to_owned());
-        self.write(true, move |tx, seal| tokens::adopt(tx, seal, &credential, &pair, &origin, now)).await
+        self.write(true, move |tx, keys| {
+            tokens::adopt(tx, &keys.fitting(tx)?, &credential, &pair, &origin, now)
+        })
+        .await
     }
 
     async fn begin_refresh(
@@ -189,8 +197,8 @@ impl Tokens for SqliteLedger {
         stale_ms: u64,
     ) -> Result<RefreshStart, Failure> {
         let (credential, owner) = (credential.to_owned(), owner.to_owned());
-        self.write(true, move |tx, seal| {
-            tokens::begin_refresh(tx, seal, &credential, generation, &owner, now, stale_ms)
+        self.write(true, move |tx, keys| {
+            tokens::begin_refresh(tx, &keys.fitting(tx)?, &credential, generation, &owner, now, stale_ms)
         })
         .await
     }
@@ -205,8 +213,16 @@ impl Tokens for SqliteLedger {
     ) -> Result<Option<TokenRow>, Failure> {
         let (credential, owner, pair, event) =
             (credential.to_owned(), owner.to_owned(), pair.cloned(), event.clone());
-        self.write(true, move |tx, seal| {
-            tokens::end_refresh(tx, seal, &credential, &owner, pair.as_ref(), needs_authorisation, &event)
+        self.write(true, move |tx, keys| {
+            tokens::end_refresh(
+                tx,
+                &keys.fitting(tx)?,
+                &credential,
+                &owner,
+                pair.as_ref(),
+                needs_authorisation,
+                &event,
+            )
         })
         .await
     }

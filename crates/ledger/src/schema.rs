@@ -199,6 +199,10 @@ CREATE TABLE retention (
   done TEXT NOT NULL
 ) STRICT;
 ",
+    r"
+-- By what the sealing key is known, since it was replaced for the first time.
+CREATE TABLE sealing (id INTEGER PRIMARY KEY CHECK (id = 1), key TEXT NOT NULL, since INTEGER NOT NULL) STRICT;
+",
 ];
 
 /// Brings a database to the newest schema.

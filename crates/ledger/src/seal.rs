@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -12,7 +12,37 @@ use heliu_model::{Failure, Secret, text};
 
 /// The sealing key.
 #[derive(Clone)]
-pub(crate) struct Seal(XChaCha20Poly1305);
+pub(crate) struct Seal {
+    cipher: XChaCha20Poly1305,
+    /// What the ledger knows the key by; the key cannot be told from it.
+    mark: String,
+}
+
+/// Environment: the key.
+const KEY: &str = "HELIU_KEY";
+/// Environment: the key that is to replace it.
+const NEW_KEY: &str = "HELIU_NEW_KEY";
+
+/// Where a new key waits until everything is sealed with it.
+fn next_of(path: &Path) -> PathBuf {
+    path.with_extension("next")
+}
+
+/// Puts the new key into the place of the old one.
+pub(crate) fn take_over(path: &Path) -> Result<(), Failure> {
+    match fs::rename(next_of(path), path) {
+        // Another process did it, or there is no file: the key comes from the environment.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(locked_out(path, &e)),
+        Ok(()) => {
+            // The name itself must survive a loss of power; where directories cannot be synced, the system does it.
+            if let Some(dir) = path.parent().and_then(|d| fs::File::open(d).ok()) {
+                let _ = dir.sync_all();
+            }
+            Ok(())
+        }
+    }
+}
 
 fn unreadable(path: &Path, why: &str) -> Failure {
     let path = path.display().to_string();
@@ -31,6 +61,17 @@ fn locked_out(path: &Path, e: &std::io::Error) -> Failure {
     Failure::config("HL-6004", text!("the data directory cannot be written: {why}", "数据目录无法写入:{why}"))
         .at(path.parent().unwrap_or(path).display().to_string())
         .hint(crate::errors::writable())
+}
+
+/// A key given in text.
+fn given(variable: &str) -> Result<Option<Vec<u8>>, Failure> {
+    let Ok(text) = std::env::var(variable) else { return Ok(None) };
+    let bytes = hex::decode(text.trim())
+        .ok()
+        .or_else(|| base64::engine::general_purpose::STANDARD.decode(text.trim()).ok())
+        .filter(|b| b.len() == 32)
+        .ok_or_else(|| unreadable(Path::new(variable), "it must be 32 bytes in hex or base64"))?;
+    Ok(Some(bytes))
 }
 
 /// Makes the key file, whole or not at all; one that is there already stays.
@@ -56,12 +97,7 @@ fn make(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 impl Seal {
     /// The key from HELIU_KEY (hex or base64), or from the file, made with mode 0600 if `fresh`.
     pub fn open(path: &Path, fresh: bool) -> Result<Seal, Failure> {
-        if let Ok(given) = std::env::var("HELIU_KEY") {
-            let bytes = hex::decode(given.trim())
-                .ok()
-                .or_else(|| base64::engine::general_purpose::STANDARD.decode(given.trim()).ok())
-                .filter(|b| b.len() == 32)
-                .ok_or_else(|| unreadable(Path::new("HELIU_KEY"), "it must be 32 bytes in hex or base64"))?;
+        if let Some(bytes) = given(KEY)? {
             return Seal::from_bytes(&bytes, path);
         }
         match fs::read(path) {
@@ -81,7 +117,71 @@ impl Seal {
 
     fn from_bytes(bytes: &[u8], path: &Path) -> Result<Seal, Failure> {
         let key: [u8; 32] = bytes.try_into().map_err(|_| unreadable(path, "it must hold 32 bytes"))?;
-        Ok(Seal(XChaCha20Poly1305::new(&Key::from(key))))
+        let mark = blake3::derive_key("heliu 2026 mark of a sealing key", &key);
+        Ok(Seal {
+            cipher: XChaCha20Poly1305::new(&Key::from(key)),
+            mark: hex::encode(mark.get(..12).unwrap_or(&[])),
+        })
+    }
+
+    /// What the ledger knows the key by.
+    pub fn mark(&self) -> &str {
+        &self.mark
+    }
+
+    /// The key of this mark, after somebody replaced the one in the file at `path`. A replacement whose last step is
+    /// missing is finished.
+    pub fn of_mark(path: &Path, mark: &str) -> Result<Seal, Failure> {
+        let changed = || {
+            unreadable(path, "the ledger has been sealed with another key since").hint(text!(
+                "give the key that `heliu secret rotate` made: the file `key`, or the new HELIU_KEY",
+                "请使用 `heliu secret rotate` 生成的密钥:`key` 文件或新的 HELIU_KEY"
+            ))
+        };
+        if let Some(bytes) = given(KEY)? {
+            return Seal::from_bytes(&bytes, path)
+                .and_then(|s| if s.mark == mark { Ok(s) } else { Err(changed()) });
+        }
+        let next = next_of(path);
+        for file in [path, &next] {
+            let Ok(bytes) = fs::read(file) else { continue };
+            let Ok(seal) = Seal::from_bytes(&bytes, file) else { continue };
+            if seal.mark == mark {
+                if file == next {
+                    take_over(path)?;
+                }
+                return Ok(seal);
+            }
+        }
+        Err(changed())
+    }
+
+    /// A new key: from HELIU_NEW_KEY where the present one comes from HELIU_KEY, else in a file beside the present
+    /// one, which [`take_over`] puts into its place.
+    pub fn replacement(path: &Path) -> Result<Seal, Failure> {
+        if given(KEY)?.is_some() {
+            let bytes = given(NEW_KEY)?.ok_or_else(|| {
+                unreadable(
+                    Path::new(NEW_KEY),
+                    "the present key comes from HELIU_KEY, so the new one must be given",
+                )
+                .hint(text!(
+                    "set HELIU_NEW_KEY to 32 random bytes in hex, e.g. of `openssl rand -hex 32`",
+                    "请将 HELIU_NEW_KEY 设为 32 个随机字节的十六进制,例如 `openssl rand -hex 32` 的输出"
+                ))
+            })?;
+            return Seal::from_bytes(&bytes, path);
+        }
+        let next = next_of(path);
+        // What an interrupted replacement left, which the ledger does not know.
+        match fs::remove_file(&next) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(locked_out(path, &e)),
+            _ => {}
+        }
+        let mut bytes = [0u8; 32];
+        getrandom::fill(&mut bytes).map_err(|e| unreadable(path, &e.to_string()))?;
+        make(&next, &bytes).map_err(|e| locked_out(path, &e))?;
+        Seal::from_bytes(&bytes, path)
     }
 
     /// Seals a secret for a place.
@@ -90,7 +190,7 @@ impl Seal {
         getrandom::fill(&mut nonce).map_err(|e| broken(&e.to_string()))?;
         let payload = Payload { msg: secret.expose().as_bytes(), aad: place.as_bytes() };
         let sealed =
-            self.0.encrypt(&XNonce::from(nonce), payload).map_err(|_| broken("encryption failed"))?;
+            self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| broken("encryption failed"))?;
         let mut out = nonce.to_vec();
         out.extend_from_slice(&sealed);
         Ok(out)
@@ -102,7 +202,7 @@ impl Seal {
         let nonce: [u8; 24] = nonce.try_into().map_err(|_| broken("too short"))?;
         let payload = Payload { msg: body, aad: place.as_bytes() };
         let plain =
-            self.0.decrypt(&XNonce::from(nonce), payload).map_err(|_| broken("the key does not fit"))?;
+            self.cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| broken("the key does not fit"))?;
         String::from_utf8(plain).map(Secret::new).map_err(|_| broken("not text"))
     }
 }

@@ -11,6 +11,30 @@ fn place(credential: &str, what: &str) -> String {
     format!("tokens/{credential}/{what}")
 }
 
+/// Seals all tokens with another key. Returns how many there were.
+pub(crate) fn reseal(tx: &Transaction, old: &Seal, new: &Seal) -> Result<u64, Stop> {
+    let names: Vec<String> = tx
+        .prepare("SELECT credential FROM tokens")?
+        .query_map([], |r| r.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut n = 0;
+    for credential in names {
+        let Some(row) = raw(tx, &credential)? else { continue };
+        let again = |sealed: &[u8], what: &str| -> Result<Vec<u8>, Failure> {
+            let place = place(&credential, what);
+            new.seal(&old.open_sealed(sealed, &place)?, &place)
+        };
+        let access = again(&row.access, "access")?;
+        let refresh = row.refresh.as_deref().map(|r| again(r, "refresh")).transpose()?;
+        n += 1 + u64::from(refresh.is_some());
+        tx.execute(
+            "UPDATE tokens SET access = ?2, refresh = ?3 WHERE credential = ?1",
+            params![credential, access, refresh],
+        )?;
+    }
+    Ok(n)
+}
+
 struct Raw {
     generation: i64,
     access: Vec<u8>,

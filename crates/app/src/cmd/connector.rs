@@ -157,6 +157,30 @@ pub async fn secret(app: &App, action: SecretAction) -> Done {
                 }
             }
         }
+        SecretAction::Rotate => {
+            let rotated = ledger.rotate_key(app.clock.now()).await?;
+            let (secrets, tokens) = (rotated.secrets, rotated.tokens);
+            if app.out.json {
+                app.out.value(&json!({"rotated": true, "secrets": secrets, "tokens": tokens}));
+            } else {
+                app.out.line(&app.out.say(&text!(
+                    "{secrets} secrets and {tokens} tokens are sealed with a new key; the old one opens nothing any more",
+                    "已用新密钥重新封存 {secrets} 个机密与 {tokens} 个令牌;旧密钥不再有效"
+                )));
+                let next = if std::env::var_os("HELIU_KEY").is_some() {
+                    text!(
+                        "set HELIU_KEY to the text of HELIU_NEW_KEY now, for every process of this project, and start them again",
+                        "请立即将 HELIU_KEY 改为 HELIU_NEW_KEY 的内容(本项目的所有进程),并重新启动"
+                    )
+                } else {
+                    text!(
+                        "back up the file `key` of the data directory; processes that are running take it by themselves",
+                        "请备份数据目录中的 `key` 文件;正在运行的进程会自动改用新密钥"
+                    )
+                };
+                app.out.line(&app.out.say(&next));
+            }
+        }
         SecretAction::Rm { name } => {
             let gone = ledger.remove_secret(&name).await?;
             if !gone {

@@ -102,6 +102,31 @@ async fn secrets_are_sealed_and_named_when_missing() {
     }
     let list = p.run(&["secret", "list", "--json"]).await.exits(0).json();
     assert_eq!(list["name"], "jst");
+    // Another key: everything opens as before, and the old key opens nothing.
+    let key = p.path().join(".heliu/key");
+    let old = std::fs::read(&key).unwrap();
+    let rotated = p.run(&["secret", "rotate", "--json"]).await.exits(0).json();
+    assert_eq!(rotated, json!({"rotated": true, "secrets": 1, "tokens": 2}));
+    p.run(&["run", "shops"]).await.exits(0);
+    let new = std::fs::read(&key).unwrap();
+    assert_ne!(new, old);
+    std::fs::write(&key, old).unwrap();
+    let refused = p.run(&["run", "shops"]).await.exits(3);
+    assert!(refused.err.contains("HL-6010"), "{}", refused.err);
+    std::fs::write(&key, &new).unwrap();
+    // A key from the environment is replaced by one from there.
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let mut without = p.command(&["secret", "rotate"]);
+    let out = without.env("HELIU_KEY", hex(&new)).output().await.unwrap();
+    assert!(out.status.code() == Some(3) && String::from_utf8_lossy(&out.stderr).contains("HELIU_NEW_KEY"));
+    let mut with = p.command(&["secret", "rotate"]);
+    with.env("HELIU_KEY", hex(&new)).env("HELIU_NEW_KEY", hex(&[5; 32]));
+    assert!(with.output().await.unwrap().status.success());
+    let mut run = p.command(&["run", "shops"]);
+    assert!(run.env("HELIU_KEY", hex(&[5; 32])).output().await.unwrap().status.success());
+    let mut stale = p.command(&["run", "shops"]);
+    assert_eq!(stale.env("HELIU_KEY", hex(&new)).output().await.unwrap().status.code(), Some(3));
+    std::fs::write(&key, [5; 32]).unwrap();
     p.run(&["secret", "rm", "jst"]).await.exits(0);
     p.run(&["secret", "rm", "jst"]).await.exits(2);
 }

@@ -12,6 +12,7 @@ mod import;
 mod json_server;
 mod lints;
 mod mysql;
+mod outbound;
 mod platforms;
 mod published;
 mod retention;

@@ -4,6 +4,7 @@
 
 mod lookups;
 mod retention;
+mod rotation;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -53,7 +53,7 @@ impl Platform {
             filtered: s.filtered,
             poisoned: s.poison,
             next: 0,
-            most: s.rows as usize + 200,
+            most: s.rows + 200,
             anchor: 0,
             rng: rng.fork(),
         };
