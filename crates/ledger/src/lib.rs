@@ -229,7 +229,8 @@ fn tune(db: &Connection, synced: bool) -> rusqlite::Result<()> {
     // A log that grew during a long read shrinks again.
     db.pragma_update(None, "journal_size_limit", 64 << 20)?;
     db.set_prepared_statement_cache_capacity(64);
-    Ok(())
+    // Lists of row ids as one parameter.
+    rusqlite::vtab::array::load_module(db)
 }
 
 /// Compresses a body.

@@ -10,7 +10,7 @@ use heliu_model::ports::{
 use heliu_model::record::{Decision, Hash, Known, Policy, State, decide};
 use heliu_model::run::WindowReport;
 use heliu_model::{Call, CallKind, Problem, Ts};
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{CachedStatement, OptionalExtension, Transaction, params};
 
 use crate::runs::{self, Deltas, bump, moved};
 use crate::{Stop, from_json, pack, retention, to_json};
@@ -118,6 +118,12 @@ struct Found {
     version: u32,
 }
 
+const SELECT: &str =
+    "SELECT id, hash, state, stamp, seen, collides, version FROM records WHERE plan = ?1 AND key = ?2";
+
+const INSERT: &str = "INSERT INTO records(plan, key, number, hash, version, state, blob, off, len, stamp, seen, source_call, first_seen, changed_at)
+ VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12) ON CONFLICT(plan, key) DO NOTHING";
+
 struct Store<'a> {
     tx: &'a Transaction<'a>,
     plan: PlanId,
@@ -137,6 +143,10 @@ struct Store<'a> {
     named: bool,
     /// Keys met in this page: their last hash, and whether this pass met them here first.
     in_page: HashMap<String, (Hash, bool)>,
+    /// The element before this one was new: this one is likely to be, too, and is inserted before it is looked for.
+    likely_new: bool,
+    insert: CachedStatement<'a>,
+    select: CachedStatement<'a>,
 }
 
 /// `packed`: the page's body, compressed before the writer was taken.
@@ -191,6 +201,9 @@ pub(crate) fn commit_page(
         refs: (0, 0),
         named: false,
         in_page: HashMap::with_capacity(page.elements.len()),
+        likely_new: false,
+        insert: tx.prepare_cached(INSERT)?,
+        select: tx.prepare_cached(SELECT)?,
     };
     for (element, place) in page.elements.iter().zip(&places) {
         let blob = if place.derived { derived_blob } else { body_blob };
@@ -254,6 +267,14 @@ impl Store<'_> {
             (Some(id), Verdict::Keep | Verdict::Filtered(_)) => id.clone(),
             _ => format!("#{}", hex::encode(e.hash)),
         };
+        if self.likely_new && matches!(e.verdict, Verdict::Keep) && !self.in_page.contains_key(&key) {
+            if self.insert(e, &key, blob, place)? {
+                self.out.fresh += u64::from(e.head);
+                self.in_page.insert(key, (e.hash, true));
+                return Ok(());
+            }
+            self.likely_new = false;
+        }
         let found = self.find(&key, &e.hash)?;
         let met = found.as_ref().is_some_and(|f| f.seen == self.mark);
         let clash = match self.in_page.get_mut(&key) {
@@ -284,12 +305,10 @@ impl Store<'_> {
         }
     }
 
-    fn find(&self, key: &str, hash: &Hash) -> Result<Option<Found>, Stop> {
+    fn find(&mut self, key: &str, hash: &Hash) -> Result<Option<Found>, Stop> {
+        let window = self.window;
         let found = self
-            .tx
-            .prepare_cached(
-                "SELECT id, hash, state, stamp, seen, collides, version FROM records WHERE plan = ?1 AND key = ?2",
-            )?
+            .select
             .query_row(params![self.plan, key], |r| {
                 let seen: i64 = r.get(4)?;
                 Ok(Found {
@@ -298,7 +317,7 @@ impl Store<'_> {
                         hash: r.get(1)?,
                         state: State::from_u8(r.get(2)?).unwrap_or(State::Waiting),
                         stamp: r.get(3)?,
-                        seen_in_window: seen / PASSES == self.window,
+                        seen_in_window: seen / PASSES == window,
                         hash_of_older: false,
                         collides: r.get(5)?,
                     },
@@ -333,28 +352,27 @@ impl Store<'_> {
         blob: Option<i64>,
         place: Place,
     ) -> Result<(), Stop> {
-        let decision = decide(found.as_ref().map(|f| &f.known), &e.hash, e.stamp.as_deref(), self.policy);
-        if self.out.news.len() < self.name_news && matches!(decision, Decision::New | Decision::Changed) {
-            let changed = decision == Decision::Changed;
-            self.out.news.push(News { id: key.to_owned(), changed, stamp: e.stamp.clone() });
-        }
+        let Some(f) = found else {
+            self.insert(e, key, blob, place)?;
+            self.likely_new = true;
+            return Ok(());
+        };
+        let decision = decide(Some(&f.known), &e.hash, e.stamp.as_deref(), self.policy);
         if !matches!(decision, Decision::Unchanged | Decision::Repeated) {
-            self.named = true;
-            let refs = if place.derived { &mut self.refs.1 } else { &mut self.refs.0 };
-            *refs += i64::from(blob.is_some());
+            self.note(e, key, decision == Decision::Changed, blob, place);
         }
         let queued = self.due.len() < self.room;
         let due_state = if queued { State::Queued } else { State::Waiting };
-        match (decision, found) {
-            (Decision::Unchanged, Some(f)) => {
+        match decision {
+            Decision::Unchanged => {
                 self.out.records.unchanged += 1;
                 self.mark(f.row, clash)
             }
-            (Decision::Repeated, Some(f)) => {
+            Decision::Repeated => {
                 self.out.repeated += 1;
                 if f.seen == self.mark && !clash { Ok(()) } else { self.mark(f.row, clash) }
             }
-            (Decision::Changed, Some(f)) => {
+            Decision::Changed => {
                 self.out.records.changed += 1;
                 let old = f.known.state;
                 let state = if old == State::InDoubt { State::InDoubt } else { due_state };
@@ -388,7 +406,7 @@ impl Store<'_> {
                 }
                 Ok(())
             }
-            (_, Some(f)) => {
+            Decision::New => {
                 // A filtered or rejected one that passes now.
                 self.out.records.new += 1;
                 self.tx
@@ -406,24 +424,47 @@ impl Store<'_> {
                 }
                 Ok(())
             }
-            (_, None) => {
-                self.out.records.new += 1;
-                self.tx
-                    .prepare_cached(
-                        "INSERT INTO records(plan, key, number, hash, version, state, blob, off, len, stamp, seen, source_call, first_seen, changed_at)
-                         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)",
-                    )?
-                    .execute(params![
-                        self.plan, key, e.number, e.hash, due_state as u8, blob, place.off, place.len, e.stamp,
-                        self.mark, self.call, self.now.0
-                    ])?;
-                moved(&mut self.deltas, None, due_state);
-                if queued {
-                    self.hand(self.tx.last_insert_rowid(), key, 1, e);
-                }
-                Ok(())
-            }
         }
+    }
+
+    /// Stores an element as a new record, unless its key is known.
+    fn insert(&mut self, e: &Element, key: &str, blob: Option<i64>, place: Place) -> Result<bool, Stop> {
+        let queued = self.due.len() < self.room;
+        let state = if queued { State::Queued } else { State::Waiting };
+        let stored = self.insert.execute(params![
+            self.plan,
+            key,
+            e.number,
+            e.hash,
+            state as u8,
+            blob,
+            place.off,
+            place.len,
+            e.stamp,
+            self.mark,
+            self.call,
+            self.now.0
+        ])?;
+        if stored == 0 {
+            return Ok(false);
+        }
+        self.note(e, key, false, blob, place);
+        self.out.records.new += 1;
+        moved(&mut self.deltas, None, state);
+        if queued {
+            self.hand(self.tx.last_insert_rowid(), key, 1, e);
+        }
+        Ok(true)
+    }
+
+    /// A version refers to this page's body and call; gap scans name it.
+    fn note(&mut self, e: &Element, key: &str, changed: bool, blob: Option<i64>, place: Place) {
+        if self.out.news.len() < self.name_news {
+            self.out.news.push(News { id: key.to_owned(), changed, stamp: e.stamp.clone() });
+        }
+        self.named = true;
+        let refs = if place.derived { &mut self.refs.1 } else { &mut self.refs.0 };
+        *refs += i64::from(blob.is_some());
     }
 
     fn hand(&mut self, row: RowId, key: &str, version: u32, e: &Element) {

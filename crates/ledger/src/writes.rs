@@ -1,11 +1,13 @@
 //! Claiming, announcing and settling.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
 
 use bytes::Bytes;
 use heliu_model::ports::{Announce, Claim, Due, Outcome, PlanId, RowId, Settle};
 use heliu_model::record::State;
 use heliu_model::{Failure, Ts};
+use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::runs::{self, Deltas, bump, moved};
@@ -147,23 +149,53 @@ pub(crate) fn settle(tx: &Transaction, s: &Settle) -> Result<(), Stop> {
     counts.target.calls += s.calls.len() as u64;
     let mut deltas: Deltas = [0; 7];
     let mut settled = 0i64;
+    let mut hit = |n: usize, target: &mut heliu_model::run::TargetCounts| {
+        target.written += n as u64;
+        deltas[State::Queued as usize] -= n as i64;
+        deltas[State::Written as usize] += n as i64;
+        settled += n as i64;
+    };
+    // The hot way: the version is still current and in our hands, and the target said nothing about the single record.
+    let mut plain: BTreeMap<u32, Vec<Sql>> = BTreeMap::new();
     for (row, version, outcome) in &s.outcomes {
-        // The hot way: the version is still current and in our hands.
-        if let Outcome::Written(reply) = outcome {
-            let hit = tx
-                .prepare_cached(
-                    "UPDATE records SET state = 2, write_call = ?3, written_at = ?4, attempts = attempts + 1, response = ?5,
-                       code = NULL, reason = NULL WHERE id = ?1 AND version = ?2 AND state = 1",
-                )?
-                .execute(params![row, version, call, s.now.0, reply])?;
-            if hit == 1 {
-                counts.target.written += 1;
-                moved(&mut deltas, Some(State::Queued), State::Written);
-                settled += 1;
-                continue;
-            }
+        if matches!(outcome, Outcome::Written(None)) {
+            plain.entry(*version).or_default().push(Sql::Integer(*row));
         }
-        settle_one(tx, *row, *version, outcome, call, s, &mut counts.target, &mut deltas, &mut settled)?;
+    }
+    let mut missed = HashSet::new();
+    for (version, rows) in plain {
+        let (sought, rows) = (rows.len(), Rc::new(rows));
+        let found = tx
+            .prepare_cached(
+                "UPDATE records SET state = 2, write_call = ?3, written_at = ?4, attempts = attempts + 1, response = NULL,
+                   code = NULL, reason = NULL WHERE id IN rarray(?1) AND version = ?2 AND state = 1",
+            )?
+            .execute(params![rows, version, call, s.now.0])?;
+        hit(found, &mut counts.target);
+        if found < sought {
+            missed.insert(version);
+        }
+    }
+    let mut written = tx.prepare_cached(
+        "UPDATE records SET state = 2, write_call = ?3, written_at = ?4, attempts = attempts + 1, response = ?5,
+           code = NULL, reason = NULL WHERE id = ?1 AND version = ?2 AND state = 1",
+    )?;
+    let mut rest = Vec::new();
+    for (row, version, outcome) in &s.outcomes {
+        match outcome {
+            Outcome::Written(None) if !missed.contains(version) => {}
+            Outcome::Written(reply @ Some(_)) => {
+                match written.execute(params![row, version, call, s.now.0, reply])? {
+                    1 => hit(1, &mut counts.target),
+                    _ => rest.push((*row, *version, outcome)),
+                }
+            }
+            // Those of a version that were hit above are left alone here: they are no longer in our hands.
+            _ => rest.push((*row, *version, outcome)),
+        }
+    }
+    for (row, version, outcome) in rest {
+        settle_one(tx, row, version, outcome, call, s, &mut counts.target, &mut deltas, &mut settled)?;
     }
     if let Some(intent) = s.intent {
         tx.prepare_cached("DELETE FROM intents WHERE id = ?1")?.execute([intent])?;

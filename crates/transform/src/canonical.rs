@@ -40,7 +40,19 @@ pub fn canonical(raw: &[u8], ignore: &[Path], out: &mut Vec<u8>) -> Result<(), N
 
 struct Member {
     key: (usize, usize),
+    /// The key's first bytes behind its quote, the first one highest: most keys are told apart by them.
+    head: u64,
     whole: (usize, usize),
+}
+
+/// The first eight bytes as a number that sorts as they do. The closing quote belongs to them, and no key holds one
+/// within, so that what follows a short key does not matter.
+fn head(key: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    for (to, from) in first.iter_mut().zip(key) {
+        *to = *from;
+    }
+    u64::from_be_bytes(first)
 }
 
 struct Reader<'a> {
@@ -170,9 +182,11 @@ impl Reader<'_> {
             if dropped {
                 out.truncate(start);
             } else {
-                let member = Member { key, whole: (start, out.len()) };
-                if let Some(last) = self.members.get(first..).and_then(<[Member]>::last) {
-                    sorted &= out.get(last.key.0..last.key.1) < out.get(key.0..key.1);
+                let head = head(out.get(key.0 + 1..key.1).unwrap_or(&[]));
+                let member = Member { key, head, whole: (start, out.len()) };
+                if sorted && let Some(last) = self.members.get(first..).and_then(<[Member]>::last) {
+                    sorted = last.head < head
+                        || (last.head == head && out.get(last.key.0..last.key.1) < out.get(key.0..key.1));
                 }
                 self.members.push(member);
                 out.push(b',');
@@ -201,14 +215,16 @@ impl Reader<'_> {
     /// Puts the members behind `begin` into the order of their keys; of repeated keys the last stays.
     fn sort(&mut self, first: usize, begin: usize, out: &mut Vec<u8>) {
         let members = self.members.get_mut(first..).unwrap_or(&mut []);
-        members.sort_by(|a, b| {
-            out.get(a.key.0..a.key.1).cmp(&out.get(b.key.0..b.key.1)).then(a.key.0.cmp(&b.key.0))
+        members.sort_unstable_by(|a, b| {
+            let whole = || out.get(a.key.0..a.key.1).cmp(&out.get(b.key.0..b.key.1));
+            a.head.cmp(&b.head).then_with(whole).then(a.key.0.cmp(&b.key.0))
         });
         self.swap.clear();
         let mut i = 0;
         while let Some(m) = members.get(i) {
-            let same =
-                members.get(i + 1).is_some_and(|n| out.get(n.key.0..n.key.1) == out.get(m.key.0..m.key.1));
+            let same = members
+                .get(i + 1)
+                .is_some_and(|n| n.head == m.head && out.get(n.key.0..n.key.1) == out.get(m.key.0..m.key.1));
             if !same {
                 self.swap.extend_from_slice(out.get(m.whole.0..m.whole.1).unwrap_or(&[]));
                 self.swap.push(b',');
