@@ -233,6 +233,18 @@ pub enum Command {
         #[command(subcommand)]
         action: Option<PlatformsAction>,
     },
+    /// What needs a person and is not over yet
+    Alerts {
+        /// Those that are over as well
+        #[arg(long)]
+        all: bool,
+        /// Close an alert by hand
+        #[arg(long, value_name = "ALERT", conflicts_with_all = ["all", "test"])]
+        close: Option<i64>,
+        /// Send a test message to every address of heliu.toml
+        #[arg(long, conflicts_with = "all")]
+        test: bool,
+    },
     /// Remove what the settings let go: old calls, contents of written records; never anything unwritten
     Retention {
         /// Then write the ledger's file anew, without gaps; nothing else can run meanwhile

@@ -160,6 +160,7 @@ const ABOUT: &[(&str, &str)] = &[
     ("platforms new", "生成带注释的平台清单 platforms/名称.toml"),
     ("platforms test", "按运行时的方式读取清单中录制的响应"),
     ("platforms schema", "输出清单的 JSON Schema,供编辑器使用"),
+    ("alerts", "需要人工处理且尚未恢复的告警"),
     ("retention", "按保留策略清除旧调用与已写入数据的内容;未写入的永远保留"),
     ("explain", "错误代码说明"),
 ];
@@ -187,6 +188,9 @@ const ARGS: &[(&str, &str, &str)] = &[
     ("demo", "dir", "为演示新建的目录"),
     ("demo", "records", "沙箱中的销售出库单数"),
     ("init", "dir", "目录,默认为项目目录"),
+    ("alerts", "all", "包括已恢复的"),
+    ("alerts", "close", "手动关闭一个告警"),
+    ("alerts", "test", "向 heliu.toml 中的每个地址发送测试消息"),
     ("retention", "rebuild", "随后重写台账文件,消除空隙;期间不能有其他运行"),
     ("watermark", "set", "移动到该时间(会留下记录)"),
     ("test-connector", "name", "连接器"),

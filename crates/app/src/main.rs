@@ -1,5 +1,6 @@
 //! The `heliu` binary: command line, project directory, wiring, answers.
 
+mod alerts;
 mod args;
 mod caret;
 mod clock;
@@ -89,6 +90,9 @@ async fn dispatch(cli: Cli, out: Out) -> Done {
             None => cmd::platforms::platforms(&common, &out, name.as_deref()),
             Some(action) => cmd::platforms::act(&common, &out, action),
         },
+        Command::Alerts { all, close, test } => {
+            alerts::alerts(&wire::App::open(&common, out)?, all, close, test).await
+        }
         Command::Retention { rebuild } => {
             retention::retention(&wire::App::open(&common, out)?, rebuild).await
         }

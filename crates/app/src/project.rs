@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use heliu_ledger::SqliteLedger;
 use heliu_model::config::{ConnectorFile, CredentialValue, PlanFile, Settings, parse_tree};
-use heliu_model::{ConnectorSpec, Failure, Problem, Secret, Severity, text};
+use heliu_model::{ConnectorSpec, Failure, Problem, Secret, Severity, Text, text};
 
 use crate::output::Stop;
 
@@ -14,6 +14,7 @@ use crate::output::Stop;
 const THIS_LEDGER: &[&str] = &["heliu", "qeasy", "轻易云", "轻易云集成平台"];
 
 /// A project directory.
+#[derive(Clone)]
 pub struct Project {
     /// Directory.
     pub dir: PathBuf,
@@ -305,6 +306,37 @@ impl Project {
         if !self.dir.join(&toml).exists() && self.dir.join(&json).exists() { json } else { toml }
     }
 
+    /// A value read from wherever it is, or why it cannot be.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn value_of(
+        &self,
+        value: &CredentialValue,
+        ledger: Option<&SqliteLedger>,
+    ) -> Result<Result<String, Text>, Failure> {
+        Ok(match value {
+            CredentialValue::Plain(s) => Ok(s.clone()),
+            CredentialValue::Env(v) => std::env::var(v)
+                .map_err(|_| text!("the environment variable `{v}` is not set", "环境变量 `{v}` 未设置")),
+            CredentialValue::File(f) => std::fs::read_to_string(self.dir.join(f))
+                .map(|s| s.trim_end_matches(['\n', '\r']).to_owned())
+                .map_err(|e| text!("the file `{f}` cannot be read: {e}", "文件 `{f}` 无法读取:{e}")),
+            CredentialValue::Secret(s) => {
+                let stored = match ledger {
+                    Some(l) => l.secret(s).await?,
+                    None => None,
+                };
+                stored.map(|secret| secret.expose().to_owned()).ok_or_else(|| {
+                    text!(
+                        "no secret `{s}` is set; set it with `heliu secret set {s}`",
+                        "没有机密 `{s}`;请执行 `heliu secret set {s}`"
+                    )
+                })
+            }
+        })
+    }
+
     /// A connector with its values read from wherever they are, and everything that is wrong with it.
     ///
     /// # Errors
@@ -332,27 +364,7 @@ impl Project {
                 key.clone()
             };
             spec.places.insert(key.clone(), at.clone());
-            let found = match &value {
-                CredentialValue::Plain(s) => Ok(s.clone()),
-                CredentialValue::Env(v) => std::env::var(v)
-                    .map_err(|_| text!("the environment variable `{v}` is not set", "环境变量 `{v}` 未设置")),
-                CredentialValue::File(f) => std::fs::read_to_string(self.dir.join(f))
-                    .map(|s| s.trim_end_matches(['\n', '\r']).to_owned())
-                    .map_err(|e| text!("the file `{f}` cannot be read: {e}", "文件 `{f}` 无法读取:{e}")),
-                CredentialValue::Secret(s) => {
-                    let stored = match ledger {
-                        Some(l) => l.secret(s).await?,
-                        None => None,
-                    };
-                    stored.map(|secret| secret.expose().to_owned()).ok_or_else(|| {
-                        text!(
-                            "no secret `{s}` is set; set it with `heliu secret set {s}`",
-                            "没有机密 `{s}`;请执行 `heliu secret set {s}`"
-                        )
-                    })
-                }
-            };
-            match found {
+            match self.value_of(&value, ledger).await? {
                 Ok(s) => {
                     spec.credentials.insert(key, Secret::new(s));
                 }

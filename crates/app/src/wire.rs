@@ -176,9 +176,22 @@ impl App {
         Ok(Registry::new(&[])?)
     }
 
+    /// The same project once more, for work beside this one.
+    #[must_use]
+    pub fn again(&self) -> App {
+        App {
+            out: self.out,
+            project: self.project.clone(),
+            data_dir: self.data_dir.clone(),
+            clock: self.clock.clone(),
+            ids: OnceLock::new(),
+        }
+    }
+
     /// The engine over a ledger.
     pub fn engine(&self, ledger: &SqliteLedger) -> Engine {
-        let engine = Engine::new(Arc::new(ledger.clone()), self.clock.clone(), owner());
+        let engine =
+            Engine::new(Arc::new(ledger.clone()), self.clock.clone(), owner()).alarm(self.alarm(ledger));
         match self.project.settings.lease_ms {
             Some(ms) => engine.lease_ms(ms),
             None => engine,
@@ -460,6 +473,7 @@ impl App {
             max_attempts: l.plan.max_attempts,
             policy: l.plan.policy(l.source_meta.id_check),
             verify: l.plan.verify,
+            connectors: vec![source_spec.name.clone(), target_spec.name.clone()],
         };
         let sides = Sides { source, shaper: Arc::new(shaper), target, renderer: Arc::new(renderer) };
         Ok(Ready { spec, sides, warnings })

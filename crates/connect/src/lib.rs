@@ -6,6 +6,7 @@ mod catalogue;
 pub mod heliu;
 pub mod http;
 pub mod manifest;
+pub mod notify;
 mod registry;
 pub mod sql;
 

@@ -4,6 +4,7 @@
 //! class of a failure alone decides which (design §3). A crash between any two steps repeats the step, except
 //! between announcing a write and settling it: such an intent is resolved at the next start.
 
+mod alerts;
 mod dialect;
 mod fetch;
 mod heart;
@@ -16,6 +17,7 @@ mod scheduler;
 mod spec;
 mod write;
 
+pub use alerts::{Alarm, Delivered, LATE_MS, Overdue, deliver};
 pub use dialect::{DialectRenderer, DialectShaper};
 pub use progress::{Progress, Silent};
 pub use retention::retain;

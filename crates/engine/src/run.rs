@@ -13,6 +13,7 @@ use heliu_model::walk::Walk;
 use heliu_model::{Class, Failure, Window, text};
 
 use crate::Progress;
+use crate::alerts::{About, Alarm};
 use crate::fetch::interrupted;
 use crate::heart::{Heart, LEASE_MS};
 use crate::read::{LIMIT, Reader};
@@ -31,6 +32,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     owner: String,
     lease_ms: i64,
+    alarm: Option<Alarm>,
 }
 
 /// The two sides of a plan, ready to be used.
@@ -57,7 +59,7 @@ struct Done {
 impl Engine {
     /// An engine. `owner` names this process (`host:pid:start`) in leases.
     pub fn new(ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>, owner: impl Into<String>) -> Self {
-        Engine { ledger, clock, owner: owner.into(), lease_ms: LEASE_MS }
+        Engine { ledger, clock, owner: owner.into(), lease_ms: LEASE_MS, alarm: None }
     }
 
     /// How long (ms) a run stays with a process that gives no sign of life; at least a second.
@@ -67,11 +69,39 @@ impl Engine {
         self
     }
 
+    /// Raises alerts.
+    #[must_use]
+    pub fn alarm(mut self, alarm: Alarm) -> Self {
+        self.alarm = Some(alarm);
+        self
+    }
+
+    /// What raises alerts, if anything does.
+    pub(crate) fn alarmed(&self) -> Option<&Alarm> {
+        self.alarm.as_ref()
+    }
+
     /// Runs a plan once, or resumes its interrupted run.
     ///
     /// # Errors
     /// Before anything began: wrong range, busy plan, broken ledger. Later failures are in the report.
     pub async fn run(
+        &self,
+        spec: &PlanSpec,
+        sides: &Sides,
+        options: RunOptions,
+        progress: Arc<dyn Progress>,
+        stop: Stop,
+    ) -> Result<RunReport, Failure> {
+        let result = self.once(spec, sides, options, progress, stop).await;
+        if let Some(alarm) = &self.alarm {
+            let about = About { plan: &spec.name, connectors: &spec.connectors };
+            alarm.ended(&about, &options, &result).await;
+        }
+        result
+    }
+
+    async fn once(
         &self,
         spec: &PlanSpec,
         sides: &Sides,

@@ -37,6 +37,8 @@ pub struct PlanSpec {
     pub policy: Policy,
     /// How a walk is proved complete.
     pub verify: Verify,
+    /// Connectors that it uses, by name.
+    pub connectors: Vec<String>,
 }
 
 /// What this run is asked to do.

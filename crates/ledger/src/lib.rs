@@ -4,6 +4,7 @@
 //! against a loss of power where the port asks for it. A method with an epoch changes nothing once the run has been
 //! taken over.
 
+mod alerts;
 mod budget;
 mod errors;
 mod holder;

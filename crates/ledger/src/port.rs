@@ -2,11 +2,14 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use heliu_model::alert::{Alert, Notice};
 use heliu_model::budget::Limits;
 use heliu_model::ports::*;
 use heliu_model::{Call, Failure, Ts};
 
-use crate::{SqliteLedger, blocking, budget, pack, pages, reads, retention, runs, schedules, tokens, writes};
+use crate::{
+    SqliteLedger, alerts, blocking, budget, pack, pages, reads, retention, runs, schedules, tokens, writes,
+};
 
 #[async_trait]
 impl Ledger for SqliteLedger {
@@ -159,6 +162,47 @@ impl Schedules for SqliteLedger {
 
     async fn tick_states(&self, plan: PlanId) -> Result<Vec<TickState>, Failure> {
         self.read(move |db, _| schedules::states(db, plan)).await
+    }
+}
+
+#[async_trait]
+impl Alerts for SqliteLedger {
+    async fn observe(&self, seen: &Observation, now: Ts) -> Result<Observed, Failure> {
+        let seen = seen.clone();
+        let look = seen.clone();
+        if self.read(move |db, _| alerts::all_quiet(db, &look)).await? {
+            return Ok(Observed::default());
+        }
+        self.write(false, move |tx, _| alerts::observe(tx, &seen, now)).await
+    }
+
+    async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<Alert>, Failure> {
+        let filter = filter.clone();
+        self.read(move |db, _| alerts::list(db, &filter)).await
+    }
+
+    async fn close_alert(&self, id: i64, now: Ts) -> Result<bool, Failure> {
+        self.write(false, move |tx, _| alerts::close(tx, id, now)).await
+    }
+
+    async fn take_notices(
+        &self,
+        channel: &str,
+        now: Ts,
+        until: Ts,
+        limit: usize,
+    ) -> Result<Vec<Notice>, Failure> {
+        let channel = channel.to_owned();
+        let asked = channel.clone();
+        if !self.read(move |db, _| alerts::due(db, &asked, now)).await? {
+            return Ok(Vec::new());
+        }
+        self.write(false, move |tx, _| alerts::take(tx, &channel, now, until, limit)).await
+    }
+
+    async fn settle_notices(&self, ids: &[i64], what: Sending) -> Result<(), Failure> {
+        let ids = ids.to_vec();
+        self.write(false, move |tx, _| alerts::settle(tx, &ids, what)).await
     }
 }
 

@@ -203,6 +203,35 @@ CREATE TABLE retention (
 -- By what the sealing key is known, since it was replaced for the first time.
 CREATE TABLE sealing (id INTEGER PRIMARY KEY CHECK (id = 1), key TEXT NOT NULL, since INTEGER NOT NULL) STRICT;
 ",
+    r"
+-- What needs a person: one row for each trouble, from its first sight to its end.
+CREATE TABLE alerts (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  key TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  plan TEXT NOT NULL,
+  run TEXT,
+  code TEXT NOT NULL,
+  message TEXT NOT NULL,
+  hint TEXT NOT NULL,
+  opened INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  times INTEGER NOT NULL,
+  closed INTEGER
+) STRICT;
+CREATE UNIQUE INDEX alerts_open ON alerts(key) WHERE closed IS NULL;
+-- What is still to be told, to whom.
+CREATE TABLE notices (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  alert INTEGER NOT NULL,
+  recovery INTEGER NOT NULL,
+  channel TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  due INTEGER NOT NULL,
+  tries INTEGER NOT NULL
+) STRICT;
+CREATE INDEX notices_due ON notices(channel, due);
+",
 ];
 
 /// Brings a database to the newest schema.

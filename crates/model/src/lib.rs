@@ -1,5 +1,6 @@
 //! The nouns of heliu, the rules about them, and the ports. No I/O, no clock, no runtime.
 
+pub mod alert;
 pub mod budget;
 pub mod call;
 pub mod codes;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use heliu_model::alert::{Alert, Notice};
 use heliu_model::budget::Limits;
 use heliu_model::ports::*;
 use heliu_model::{Call, Failure, Ts};
@@ -12,8 +13,8 @@ use crate::MemoryLedger;
 use crate::clock::Held;
 
 /// Everything that one store offers.
-pub trait Store: Ledger + Schedules + Tokens + Budget {}
-impl<T: Ledger + Schedules + Tokens + Budget + ?Sized> Store for T {}
+pub trait Store: Ledger + Schedules + Tokens + Budget + Alerts {}
+impl<T: Ledger + Schedules + Tokens + Budget + Alerts + ?Sized> Store for T {}
 
 /// What happens around every call of a port. An `Err` is what the caller gets instead of the answer.
 #[async_trait]
@@ -238,6 +239,35 @@ impl Schedules for Through {
 
     async fn tick_states(&self, plan: PlanId) -> Result<Vec<TickState>, Failure> {
         pass!(self, tick_states(plan))
+    }
+}
+
+#[async_trait]
+impl Alerts for Through {
+    async fn observe(&self, seen: &Observation, now: Ts) -> Result<Observed, Failure> {
+        pass!(self, observe(seen, now))
+    }
+
+    async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<Alert>, Failure> {
+        pass!(self, alerts(filter))
+    }
+
+    async fn close_alert(&self, id: i64, now: Ts) -> Result<bool, Failure> {
+        pass!(self, close_alert(id, now))
+    }
+
+    async fn take_notices(
+        &self,
+        channel: &str,
+        now: Ts,
+        until: Ts,
+        limit: usize,
+    ) -> Result<Vec<Notice>, Failure> {
+        pass!(self, take_notices(channel, now, until, limit))
+    }
+
+    async fn settle_notices(&self, ids: &[i64], what: Sending) -> Result<(), Failure> {
+        pass!(self, settle_notices(ids, what))
     }
 }
 

@@ -3,6 +3,7 @@
 mod codes;
 mod dialect;
 mod page;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ fn pages() -> BTreeMap<String, String> {
             dialect::keys(lang),
             dialect::values(lang),
             dialect::functions(lang),
+            settings::settings(lang),
             codes::lints(lang),
             codes::codes(lang),
         ];

@@ -20,6 +20,15 @@ const SETTINGS: &str = r#"# Settings of this project; every key is optional. 本
 # every = "6h"               # between two rounds 两轮清理的间隔
 # [retention.plans]
 # shops = "forever"          # days, or "forever", for one plan 单个方案的天数,或 "forever"
+
+[alerts]
+# webhook = { env = "ALERT_WEBHOOK" }   # JSON; 钉钉 and 企业微信 robots are known by their address 按地址识别钉钉与企业微信机器人
+# late = "15m"               # a tick that waits longer is an alert 触发等待超过此时长即告警
+# lang = "zh"                # language of messages 消息语言
+# [[alerts.webhooks]]        # more addresses; `secret` signs 更多地址;`secret` 用于加签
+# name = "ops"
+# url = { secret = "ding-url" }
+# secret = { secret = "ding-sign" }
 "#;
 
 const JUSHUITAN: &str = r#"# 聚水潭开放平台. `heliu platforms jushuitan` lists credentials and interfaces.

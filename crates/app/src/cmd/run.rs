@@ -163,6 +163,7 @@ pub async fn run(app: &App, args: RunArgs) -> Done {
         }
     }
     drop(results);
+    app.tell(&ledger).await;
     // A ledger that is in trouble is left alone.
     if sound {
         app.retain(&ledger, &wish).await;

@@ -1,13 +1,15 @@
 //! `status` and `watermark`.
 
 use chrono_tz::Tz;
+use heliu_model::alert::Alert;
 use heliu_model::config::PlanFile;
-use heliu_model::ports::{Clock, Ledger, Schedules, TickState, Trigger};
+use heliu_model::ports::{AlertFilter, Alerts, Clock, Ledger, Schedules, TickState, Trigger};
 use heliu_model::run::{RunReport, RunState};
 use heliu_model::schedule::{Schedule, jitter_ms};
 use heliu_model::{Lang, Ts};
 use serde_json::{Value, json};
 
+use crate::alerts::{alert_json, alert_text};
 use crate::output::Done;
 use crate::wire::{App, owner};
 
@@ -65,7 +67,7 @@ fn timetable(name: &str, plan: &PlanFile, tz: Tz, ticks: &[TickState], now: Ts) 
 pub async fn status(app: &App, plans: &[String]) -> Done {
     let ledger = app.ledger_if_any()?;
     let names: Vec<String> = if plans.is_empty() { app.project.plan_names() } else { plans.to_vec() };
-    let mut rows = Vec::new();
+    let (mut rows, mut open) = (Vec::new(), Vec::new());
     let zh = app.out.lang == Lang::Zh;
     for name in &names {
         let stem = name.trim_start_matches("plans/").trim_end_matches(".json").to_owned();
@@ -88,6 +90,13 @@ pub async fn status(app: &App, plans: &[String]) -> Done {
         let timetable =
             file.as_ref().map_or_else(Vec::new, |f| timetable(&stem, &f.value, tz, &ticks, app.clock.now()));
         let next = timetable.iter().filter_map(|l| l.next).min();
+        let alerts: Vec<Alert> = match &ledger {
+            Some(ledger) => {
+                let filter = AlertFilter { open_only: true, plan: Some(stem.clone()), limit: 0 };
+                ledger.alerts(&filter).await?
+            }
+            None => Vec::new(),
+        };
         let report = last.as_ref().map(|r| RunReport::from_row(&stem, r, &counts));
         let watermark = row.as_ref().and_then(|r| r.watermark);
         let time = |t: Option<Ts>| t.map(|t| t.local(tz)).unwrap_or_else(|| "-".into());
@@ -115,6 +124,7 @@ pub async fn status(app: &App, plans: &[String]) -> Done {
                     "answered": l.answered.map(|t| t.rfc3339(tz)), "owed": l.owed.map(|t| t.rfc3339(tz)),
                     "failures": l.failures,
                 })).collect::<Vec<_>>(),
+                "alerts": alerts.iter().map(|a| alert_json(&app.out, a)).collect::<Vec<_>>(),
             }));
             continue;
         }
@@ -125,6 +135,7 @@ pub async fn status(app: &App, plans: &[String]) -> Done {
             Some(_) if zh => "不平衡",
             Some(_) => "NOT BALANCED",
         };
+        open.extend(alerts);
         rows.push(vec![
             stem,
             time(watermark),
@@ -144,6 +155,12 @@ pub async fn status(app: &App, plans: &[String]) -> Done {
             &["PLAN", "WATERMARK", "LAST RUN", "PROOF", "WRITTEN", "BACKLOG", "FAILED", "IN DOUBT", "NEXT"]
         };
         app.out.table(head, &rows);
+        if !open.is_empty() {
+            app.out.line(if zh { "\n告警" } else { "\nALERTS" });
+            for a in &open {
+                app.out.line(&alert_text(&app.out, a));
+            }
+        }
     }
     Ok(0)
 }

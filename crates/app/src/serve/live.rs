@@ -94,6 +94,16 @@ impl Live {
         self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How runs raise alerts, by the settings as they are then.
+    pub fn alarm(self: &Arc<Self>, ledger: &SqliteLedger) -> heliu_engine::Alarm {
+        let live = self.clone();
+        let channels = move || {
+            let settings = &live.generation().app.project.settings;
+            settings.webhooks.iter().map(|h| h.name.clone()).collect()
+        };
+        heliu_engine::Alarm { channels: Arc::new(channels), ..self.generation().app.alarm(ledger) }
+    }
+
     /// The project of now, for work beside the plans.
     pub fn app(&self) -> App {
         let app = &self.generation().app;

@@ -50,7 +50,7 @@ pub async fn serve(common: &Common, out: Out, args: ServeArgs) -> Done {
     // The channel is empty and open: it takes this.
     let _ = changes.send(first).await;
     let scheduler = Scheduler::new(
-        Arc::new(app.engine(&ledger)),
+        Arc::new(app.engine(&ledger).alarm(live.alarm(&ledger))),
         Arc::new(ledger.clone()),
         Arc::new(ledger.clone()),
         app.clock.clone(),
@@ -65,9 +65,13 @@ pub async fn serve(common: &Common, out: Out, args: ServeArgs) -> Done {
     tasks.spawn(watch(live.clone(), files, suspects, changes));
     let settings = live.clone();
     tasks.spawn(crate::retention::in_service(move || settings.app(), ledger.clone(), wish.clone()));
+    let settings = live.clone();
+    tasks.spawn(crate::alerts::in_service(move || settings.app(), ledger.clone()));
     greet(&out, &args, plans, &report.broken_files(), listen.as_deref());
     scheduler.run(heard, wish).await;
     tasks.abort_all();
+    // What the last runs had to say.
+    live.app().tell(&ledger).await;
     let words = if out.lang == Lang::Zh { "服务已停止" } else { "service stopped" };
     tracing::info!(target: "heliu", event = "stopped", "{words}");
     Ok(0)

@@ -1,6 +1,7 @@
 //! The program from outside: command lines, files, exit statuses, rows in databases.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod alerts;
 mod bad_input;
 mod contract;
 mod dialect;

@@ -196,10 +196,15 @@ async fn a_crash_in_a_refresh_that_killed_the_old_pair_asks_for_a_person_once() 
     p.run(&["run", "p0"]).await.exits(3);
     assert_eq!(refreshes(&sandbox), (before, 1));
     p.run(&["token", "jst"]).await.exits(1);
+    // However many plans met it, it is one alert.
+    let open = p.run(&["alerts", "--json"]).await.exits(0).lines();
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert_eq!((&open[0]["kind"], &open[0]["times"]), (&json!("authorisation"), &json!(3)));
     // A person authorises again.
     p.connect(&sandbox);
     let run = p.run(&["run", "p0", "--json"]).await.exits(0).json();
     balances(&run);
+    assert_eq!(p.run(&["alerts", "--json"]).await.exits(0).out, "");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,7 +21,9 @@ mod window;
 
 pub use account::{Account, Ports};
 pub(crate) use account::{COMMON, check};
+pub(crate) use client::Wire;
 pub use client::{Client, Reach, Timeouts};
+pub(crate) use mask::Mask;
 pub use rehearse::{Rehearsed, rehearse};
 pub use source::HttpSource;
 pub use target::HttpTarget;

@@ -344,6 +344,7 @@ fn authorise(name: &str, f: &Failure) -> Failure {
         text!("the token of `{name}` cannot be renewed: {en}", "`{name}` 的令牌无法刷新:{zh}"),
     )
     .vendor(f.vendor_code.clone())
+    .at(format!("connectors/{name}.toml"))
     .hint(text!(
         "authorise the application again on the platform, and put the new pair into connectors/{name}.toml; `heliu token {name} --refresh` asks once more",
         "请在平台上重新授权,并把新的令牌填入 connectors/{name}.toml;`heliu token {name} --refresh` 会再试一次"

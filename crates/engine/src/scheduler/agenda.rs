@@ -9,6 +9,7 @@ use heliu_model::retry::requeue_ms;
 use heliu_model::schedule::{Due, Missed, Schedule, jitter_ms};
 
 use super::times::{PlanTimes, circle};
+use crate::alerts::Overdue;
 
 /// A tick older than this (ms) when it is looked at was missed, not only noticed late.
 const GRACE_MS: i64 = 30_000;
@@ -91,6 +92,8 @@ struct Entry {
     lines: Vec<Line>,
     /// A run is under way; the share under which it was started.
     running: Option<String>,
+    /// The tick that it answers.
+    under: Option<Tick>,
     /// Its place among the ready ones.
     ready: Option<Rank>,
     /// The file is gone; kept until its run has ended.
@@ -182,12 +185,13 @@ impl Agenda {
                 let at = *at;
                 self.forget(at);
                 let Some(entry) = self.entries.get_mut(at) else { return };
-                let running = entry.running.take();
-                *entry = Entry { times, id, lines, running, ready: None, gone: false };
+                let (running, under) = (entry.running.take(), entry.under);
+                *entry = Entry { times, id, lines, running, under, ready: None, gone: false };
                 at
             }
             None => {
-                self.entries.push(Entry { times, id, lines, running: None, ready: None, gone: false });
+                let entry = Entry { times, id, lines, running: None, under: None, ready: None, gone: false };
+                self.entries.push(entry);
                 self.plans.insert(name, self.entries.len() - 1);
                 self.entries.len() - 1
             }
@@ -325,6 +329,7 @@ impl Agenda {
             split: entry.times.split(),
         };
         entry.running = Some(share.clone());
+        entry.under = Some(start.tick);
         for line in &mut entry.lines {
             if let Some(wake) = line.wake.take() {
                 self.wakes.remove(&(wake, at));
@@ -342,6 +347,7 @@ impl Agenda {
         if let Some(n) = entry.running.take().and_then(|share| self.running.get_mut(&share)) {
             *n = n.saturating_sub(1);
         }
+        entry.under = None;
         let trigger = start.tick.trigger;
         let mut answer = None;
         if let Some(line) = entry.lines.iter_mut().find(|l| l.trigger == trigger) {
@@ -380,6 +386,39 @@ impl Agenda {
             self.look(at, now);
         }
         answer
+    }
+
+    /// Ticks that wait for more than `late_ms`: for a worker, for somebody else, or for the plan's own run before.
+    pub fn overdue(&self, now: Ts, late_ms: i64) -> Vec<Overdue> {
+        let before = now.plus_ms(-late_ms);
+        let mut out = Vec::new();
+        for e in self.entries.iter().filter(|e| !e.gone) {
+            for line in &e.lines {
+                let waits = line.due.is_some() || line.hold.is_some() || e.running.is_some();
+                // A run that is owed after a failure has an alert of its own.
+                if !waits || (line.due.is_none() && line.owed.is_some()) {
+                    continue;
+                }
+                let answered = match e.under {
+                    Some(tick) if tick.trigger == line.trigger => line.answered.max(tick.at),
+                    _ => line.answered,
+                };
+                let next = || {
+                    let next = line.schedule.as_ref()?.next(answered, e.times.tz)?;
+                    Some(next.plus_ms(line.shift_ms))
+                };
+                let Some(since) = line.due.map(|d| d.1).or_else(next).filter(|t| *t < before) else {
+                    continue;
+                };
+                out.push(Overdue {
+                    plan: e.times.name.clone(),
+                    trigger: line.trigger.word(),
+                    since: since.local(e.times.tz),
+                    running: e.running.is_some(),
+                });
+            }
+        }
+        out
     }
 
     /// Plan `plan` went through and ended at `ended`: whoever follows it is due, unless that end was answered before.

@@ -19,6 +19,7 @@ use tokio::task::{Id, JoinSet};
 pub use agenda::{Agenda, Finish, SkippedTicks, Start};
 pub use times::{PlanTimes, circle};
 
+use crate::alerts::{About, LATE_MS};
 use crate::run::{ANSWERED, BUSY};
 use crate::{Engine, PlanSpec, RunOptions, Sides, Silent, Stop};
 
@@ -28,6 +29,8 @@ const LOOK_MS: i64 = 1_000;
 const AGAIN_MS: i64 = 5_000;
 /// Ends of followed plans that ran elsewhere are looked for so often (ms).
 const FOLLOW_MS: i64 = 30_000;
+/// Schedules that are late are looked for so often (ms).
+const SEE_LATE_MS: i64 = 60_000;
 /// Runs that are searched for the last one that went through.
 const ENDS: usize = 20;
 
@@ -91,6 +94,9 @@ struct Round {
     answers: Vec<TickAnswer>,
     not_before: Ts,
     follow_at: Ts,
+    late_at: Ts,
+    /// Something was late when it was last looked for; unknown at first.
+    late: bool,
 }
 
 impl Scheduler {
@@ -120,6 +126,8 @@ impl Scheduler {
             answers: Vec::new(),
             not_before: now,
             follow_at: now,
+            late_at: now,
+            late: true,
         };
         let mut open = true;
         while open {
@@ -128,6 +136,10 @@ impl Scheduler {
             if now >= round.follow_at {
                 round.follow_at = now.plus_ms(FOLLOW_MS);
                 self.follow(&mut round).await;
+            }
+            if now >= round.late_at {
+                round.late_at = now.plus_ms(SEE_LATE_MS);
+                self.look_for_late(&mut round, now);
             }
             round.agenda.advance(now);
             for ticks in round.agenda.skipped() {
@@ -158,6 +170,19 @@ impl Scheduler {
         self.settle(&mut round).await;
     }
 
+    /// Schedules that are late are an alert, and so is the end of it.
+    fn look_for_late(&self, round: &mut Round, now: Ts) {
+        let Some(alarm) = self.engine.alarmed() else { return };
+        let list = round.agenda.overdue(now, alarm.late_ms.unwrap_or(LATE_MS));
+        if list.is_empty() && !round.late {
+            return;
+        }
+        round.late = !list.is_empty();
+        // The loop goes on: ticks do not wait for alerts.
+        let alarm = alarm.clone();
+        tokio::spawn(async move { alarm.overdue(&list).await });
+    }
+
     fn wait(&self, round: &Round) -> u64 {
         let now = self.clock.now();
         let mut until = now.plus_ms(LOOK_MS);
@@ -176,7 +201,6 @@ impl Scheduler {
         let run = start.clone();
         let handle = round.running.spawn(async move {
             let trigger = run.tick.trigger;
-            let runnable = workshop.ready(&run.plan, trigger).await?;
             let options = RunOptions {
                 source_only: run.split && matches!(trigger, Trigger::Source | Trigger::After),
                 target_only: trigger == Trigger::Target,
@@ -185,7 +209,16 @@ impl Scheduler {
                 as_of: run.as_of,
                 ..RunOptions::default()
             };
-            engine.run(&runnable.spec, &runnable.sides, options, Arc::new(Silent), stop).await
+            match workshop.ready(&run.plan, trigger).await {
+                Ok(r) => engine.run(&r.spec, &r.sides, options, Arc::new(Silent), stop).await,
+                Err(f) => {
+                    let result = Err(f);
+                    if let Some(alarm) = engine.alarmed() {
+                        alarm.ended(&About { plan: &run.plan, connectors: &[] }, &options, &result).await;
+                    }
+                    result
+                }
+            }
         });
         round.starts.insert(handle.id(), start);
     }

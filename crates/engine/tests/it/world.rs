@@ -92,11 +92,15 @@ impl World {
 
     /// A service process; it runs when it is polled.
     pub fn service(&self, owner: &str, plans: &[PlanTimes]) -> (mpsc::Sender<Vec<Change>>, Service) {
+        self.service_with(self.engine(owner), plans)
+    }
+
+    pub fn service_with(&self, engine: Engine, plans: &[PlanTimes]) -> (mpsc::Sender<Vec<Change>>, Service) {
         let (tx, rx) = mpsc::channel(8);
         let first = plans.iter().map(|p| Change::Set(Box::new(p.clone()))).collect();
         tx.try_send(first).unwrap();
         let scheduler = Scheduler::new(
-            Arc::new(self.engine(owner)),
+            Arc::new(engine),
             Arc::new(self.ledger.clone()),
             Arc::new(self.ledger.clone()),
             Arc::new(self.clock.clone()),
@@ -123,6 +127,7 @@ impl World {
             max_attempts: 10,
             policy: Policy::default(),
             verify: Verify::Off,
+            connectors: Vec::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Every stable error code with its page, in both languages. `heliu explain CODE` prints it.
 
+mod alert;
 mod cli;
 mod config;
 mod dialect;
@@ -44,6 +45,7 @@ pub fn all() -> impl Iterator<Item = &'static Code> {
         target::CODES,
         ledger::CODES,
         run::CODES,
+        alert::CODES,
         schedule::CODES,
         cli::CODES,
     ]

@@ -60,7 +60,7 @@ const SETTINGS: &[&str] = &[
     "token",
 ];
 
-fn value(v: &Value, at: String, problems: &mut Vec<Problem>) -> Option<CredentialValue> {
+pub(super) fn value(v: &Value, at: String, problems: &mut Vec<Problem>) -> Option<CredentialValue> {
     match v {
         Value::String(s) => Some(CredentialValue::Plain(s.clone())),
         Value::Number(n) => Some(CredentialValue::Plain(n.to_string())),

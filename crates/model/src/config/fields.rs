@@ -134,6 +134,16 @@ impl<'a> Fields<'a> {
         }
     }
 
+    pub fn list(&mut self, key: &str) -> Option<&'a Vec<Value>> {
+        match self.raw(key)? {
+            Value::Array(list) => Some(list),
+            _ => {
+                self.wrong(key, ("a list", "列表"));
+                None
+            }
+        }
+    }
+
     pub fn choice(&mut self, key: &str, known: &[&str]) -> Option<String> {
         let words = self.text(key)?;
         if known.contains(&words.as_str()) {

@@ -3,12 +3,14 @@
 
 mod connector;
 mod fields;
+mod keys;
 mod plan;
 mod settings;
 
 pub use connector::{ConnectorFile, CredentialValue};
+pub use keys::{KEYS, Key};
 pub use plan::{PlanFile, SideFile};
-pub use settings::Settings;
+pub use settings::{Settings, WebhookFile};
 
 use crate::{Problem, text};
 

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
+use super::connector::{CredentialValue, value};
 use super::fields::Fields;
+use super::keys::{names, tables};
 use crate::{Problem, text};
 
 /// Server, ledger, retention and alert settings.
@@ -22,8 +24,12 @@ pub struct Settings {
     pub plan_days: Vec<(String, Option<u64>)>,
     /// Milliseconds between two rounds of retention.
     pub retention_every_ms: Option<i64>,
-    /// Address that alerts are posted to.
-    pub webhook: Option<String>,
+    /// Addresses that alerts are posted to.
+    pub webhooks: Vec<WebhookFile>,
+    /// Milliseconds that a tick may wait before its schedule is late.
+    pub alert_late_ms: Option<i64>,
+    /// Language of messages to people; else that of the program.
+    pub alert_lang: Option<String>,
     /// Address that the server listens on.
     pub listen: Option<String>,
     /// Logs are JSON lines instead of text.
@@ -34,6 +40,42 @@ pub struct Settings {
     pub lease_ms: Option<i64>,
 }
 
+/// An address that alerts are posted to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookFile {
+    /// Name in messages and in the ledger.
+    pub name: String,
+    /// Address.
+    pub url: CredentialValue,
+    /// Secret of the signature.
+    pub secret: Option<CredentialValue>,
+    /// `json`, `dingtalk` or `wecom`; else by the address.
+    pub shape: Option<String>,
+}
+
+fn webhook(v: &Value, i: usize, problems: &mut Vec<Problem>) -> Option<WebhookFile> {
+    let at = format!("alerts.webhooks[{i}]");
+    let Some(map) = v.as_object() else {
+        problems.push(Problem::error(
+            "HL-1004",
+            at,
+            text!("a webhook is a table with `url`", "webhook 应为含 `url` 的表"),
+        ));
+        return None;
+    };
+    let mut f = Fields::new(map, &at, problems);
+    f.only(&names("alerts.webhooks"));
+    let name = f.text("name").unwrap_or_else(|| format!("webhook-{}", i + 1));
+    let shape = f.choice("shape", &["json", "dingtalk", "wecom"]);
+    let secret = f.raw("secret").and_then(|v| value(v, f.at("secret"), f.problems));
+    let Some(url) = f.raw("url") else {
+        f.missing("url", text!("give the address", "请填写地址"));
+        return None;
+    };
+    let url = value(url, f.at("url"), f.problems)?;
+    Some(WebhookFile { name, url, secret, shape })
+}
+
 impl Settings {
     /// Reads a tree.
     pub fn read(tree: &Value) -> (Settings, Vec<Problem>) {
@@ -41,10 +83,10 @@ impl Settings {
         let mut out = Settings::default();
         let Some(map) = tree.as_object() else { return (out, problems) };
         let mut f = Fields::new(map, "", &mut problems);
-        f.only(&["ledger", "retention", "alerts", "server"]);
+        f.only(&tables());
         if let Some(m) = f.object("ledger") {
             let mut s = Fields::new(m, "ledger", f.problems);
-            s.only(&["path", "url", "synchronous", "lease"]);
+            s.only(&names("ledger"));
             out.ledger_path = s.text("path");
             if s.text("url").is_some() {
                 s.problems.push(Problem::error(
@@ -65,7 +107,7 @@ impl Settings {
         }
         if let Some(m) = f.object("retention") {
             let mut s = Fields::new(m, "retention", f.problems);
-            s.only(&["calls_days", "calls_mib", "records_days", "plans", "every"]);
+            s.only(&names("retention"));
             out.calls_days = s.number("calls_days", 0, 36_500);
             out.calls_mib = s.number("calls_mib", 0, 1 << 30);
             out.records_days = s.number("records_days", 0, 36_500);
@@ -93,12 +135,58 @@ impl Settings {
         }
         if let Some(m) = f.object("alerts") {
             let mut s = Fields::new(m, "alerts", f.problems);
-            s.only(&["webhook", "mail"]);
-            out.webhook = s.text("webhook");
+            s.only(&names("alerts"));
+            if s.raw("mail").is_some() {
+                s.problems.push(
+                    Problem::error(
+                        "HL-1011",
+                        "alerts.mail",
+                        text!("alerts by mail are not available yet", "暂不支持邮件告警"),
+                    )
+                    .hint(text!("use `webhook`", "请使用 `webhook`")),
+                );
+            }
+            out.alert_lang = s.choice("lang", &["zh", "en"]);
+            out.alert_late_ms = s.duration("late");
+            if out.alert_late_ms.is_some_and(|ms| !(60_000..=31 * 86_400_000).contains(&ms)) {
+                s.problems.push(Problem::error(
+                    "HL-1005",
+                    "alerts.late",
+                    text!(
+                        "a schedule is late after 1 minute to 31 days",
+                        "调度延迟的时限应在 1 分钟到 31 天之间"
+                    ),
+                ));
+            }
+            if let Some(v) = s.raw("webhook") {
+                let url = value(v, "alerts.webhook".into(), s.problems);
+                out.webhooks.extend(url.map(|url| WebhookFile {
+                    name: "webhook".into(),
+                    url,
+                    secret: None,
+                    shape: None,
+                }));
+            }
+            if let Some(list) = s.list("webhooks") {
+                for (i, v) in list.iter().enumerate() {
+                    out.webhooks.extend(webhook(v, i, s.problems));
+                }
+            }
+            let mut names: Vec<&str> = out.webhooks.iter().map(|w| w.name.as_str()).collect();
+            names.sort_unstable();
+            if let Some(pair) = names.windows(2).find(|p| p.first() == p.last()) {
+                let name = pair.concat();
+                let name = name.get(..name.len() / 2).unwrap_or("").to_owned();
+                s.problems.push(Problem::error(
+                    "HL-1004",
+                    "alerts.webhooks",
+                    text!("two addresses are called `{name}`", "两个地址都叫 `{name}`"),
+                ));
+            }
         }
         if let Some(m) = f.object("server") {
             let mut s = Fields::new(m, "server", f.problems);
-            s.only(&["listen", "log", "workers"]);
+            s.only(&names("server"));
             out.listen = s.text("listen");
             out.log_json = s.choice("log", &["text", "json"]).as_deref() == Some("json");
             out.workers = s.number("workers", 1, 1_000).map(|n| n as usize);

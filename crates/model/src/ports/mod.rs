@@ -1,5 +1,6 @@
 //! The ports: what the engine asks of the outside. Shaped by use, so that each implementation can keep them atomic.
 
+mod alerts;
 mod clock;
 mod ledger;
 mod retention;
@@ -8,6 +9,7 @@ mod source;
 mod target;
 mod tokens;
 
+pub use alerts::{AlertFilter, Alerts, Observation, Observed, Post, Sending};
 pub use clock::Clock;
 pub use ledger::*;
 pub use retention::{PruneAt, PruneStep, RETENTION_STALE_MS, Retention, RetentionRow};

@@ -3,6 +3,7 @@
 //! Each case takes an empty store. [`conformance!`](macro@crate::conformance) makes a test of every case for one way of
 //! opening a store; the same cases run on the ledger in memory and on each shipped one.
 
+pub mod alerts;
 pub mod crash;
 pub mod doubt;
 pub mod pages;
@@ -93,6 +94,9 @@ macro_rules! conformance {
             retention: a_plan_may_have_a_rule_of_its_own,
             retention: a_round_may_end_anywhere,
             retention: rounds_are_taken_in_turns,
+            alerts: a_lasting_trouble_is_one_alert,
+            alerts: a_kind_is_judged_as_a_whole,
+            alerts: notices_are_taken_once_and_kept_until_they_arrive,
             schedules: lines_begin_now_and_edited_ones_anew,
             schedules: a_tick_is_answered_by_one_run,
             schedules: what_is_owed_is_run_when_its_time_has_come,

@@ -46,6 +46,7 @@ pub fn spec() -> PlanSpec {
         max_attempts: 10,
         policy: Policy::default(),
         verify: Verify::Auto,
+        connectors: Vec::new(),
     }
 }
 

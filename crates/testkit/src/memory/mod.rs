@@ -3,6 +3,7 @@
 //! It keeps the same contract as the stores that are shipped and shares none of their code, so that a difference
 //! between the two is a finding. Numbers of records by state are counted when they are asked for, never kept.
 
+mod alerts;
 mod pages;
 mod reads;
 mod retention;
@@ -45,6 +46,9 @@ struct State {
     ticks: BTreeMap<(PlanId, Trigger), (String, TickState)>,
     gone: BTreeSet<String>,
     retention: Option<RetentionRow>,
+    alerts: Vec<heliu_model::alert::Alert>,
+    notices: Vec<alerts::Pending>,
+    last_notice: i64,
 }
 
 struct Run {
