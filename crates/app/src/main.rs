@@ -6,6 +6,7 @@ mod caret;
 mod clock;
 mod cmd;
 mod demo;
+mod failpoints;
 mod help;
 mod lint;
 mod maps;
@@ -132,6 +133,7 @@ fn main() -> ExitCode {
     };
     let out = Out { lang: cli.common.lang(), json: cli.common.json, quiet: cli.common.quiet };
     logging(&cli);
+    failpoints::arm();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {

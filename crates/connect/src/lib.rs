@@ -13,3 +13,9 @@ pub mod sql;
 pub use catalogue::ApiFacts;
 pub use http::{Account, Rehearsed, rehearse};
 pub use registry::{Description, Ports, Registry};
+
+/// Where a test may let the process die; nothing at all in what is shipped (docs/decisions/0010).
+fn point(at: &str) {
+    fail::fail_point!(at);
+    let _ = at;
+}

@@ -131,9 +131,10 @@ impl SqliteLedger {
         &self.inner.dir
     }
 
-    /// Runs `work` in one write transaction, off the async threads.
+    /// Runs `work` in one write transaction, off the async threads; `what` names it among [`COMMITS`].
     async fn write<T: Send + 'static>(
         &self,
+        what: &'static str,
         synced: bool,
         work: impl FnOnce(&Transaction, &Keys) -> Result<T, Stop> + Send + 'static,
     ) -> Result<T, Failure> {
@@ -146,7 +147,7 @@ impl SqliteLedger {
             if raise {
                 db.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
             }
-            let result = transact(&mut db, &inner.keys, work);
+            let result = transact(&mut db, &inner.keys, what, work);
             if raise {
                 db.pragma_update(None, "synchronous", "NORMAL").map_err(sql)?;
             }
@@ -190,12 +191,55 @@ async fn blocking<T: Send + 'static>(
 fn transact<T>(
     db: &mut Connection,
     keys: &Keys,
+    what: &'static str,
     work: impl FnOnce(&Transaction, &Keys) -> Result<T, Stop>,
 ) -> Result<T, Stop> {
+    debug_assert!(COMMITS.contains(&what), "`{what}` is missing among COMMITS");
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let out = work(&tx, keys)?;
+    point(what, "before");
     tx.commit()?;
+    point(what, "after");
     Ok(out)
+}
+
+/// Every transaction that this ledger commits. At `ledger/NAME/before` and `ledger/NAME/after` tests let the process
+/// die (docs/decisions/0010).
+pub const COMMITS: [&str; 28] = [
+    "plan",
+    "set_watermark",
+    "open_run",
+    "heartbeat",
+    "commit_page",
+    "save_calls",
+    "claim",
+    "announce",
+    "settle",
+    "intent_rows",
+    "close_run",
+    "put_back",
+    "begin_retention",
+    "mark_retention",
+    "drop_calls",
+    "drop_contents",
+    "shrink",
+    "space",
+    "timetable",
+    "answer",
+    "adopt",
+    "begin_refresh",
+    "end_refresh",
+    "reserve",
+    "release",
+    "hold",
+    "set_secret",
+    "remove_secret",
+];
+
+/// Where a test may let the process die; nothing at all in what is shipped.
+fn point(what: &str, when: &str) {
+    fail::fail_point!(&format!("ledger/{what}/{when}"));
+    let _ = (what, when);
 }
 
 /// Why a transaction is rolled back.

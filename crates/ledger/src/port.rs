@@ -15,7 +15,7 @@ use crate::{
 impl Ledger for SqliteLedger {
     async fn plan(&self, name: &str, uuid: &str, now: Ts) -> Result<PlanRow, Failure> {
         let (name, uuid) = (name.to_owned(), uuid.to_owned());
-        self.write(false, move |tx, _| runs::plan(tx, &name, &uuid, now)).await
+        self.write("plan", false, move |tx, _| runs::plan(tx, &name, &uuid, now)).await
     }
 
     async fn find_plan(&self, name: &str) -> Result<Option<PlanRow>, Failure> {
@@ -25,21 +25,21 @@ impl Ledger for SqliteLedger {
 
     async fn set_watermark(&self, plan: PlanId, at: Ts, by: &str, now: Ts) -> Result<(), Failure> {
         let by = by.to_owned();
-        self.write(false, move |tx, _| runs::set_watermark(tx, plan, at, &by, now)).await
+        self.write("set_watermark", false, move |tx, _| runs::set_watermark(tx, plan, at, &by, now)).await
     }
 
     async fn open_run(&self, open: OpenRun) -> Result<RunOpening, Failure> {
-        self.write(false, move |tx, _| runs::open_run(tx, &open)).await
+        self.write("open_run", false, move |tx, _| runs::open_run(tx, &open)).await
     }
 
     async fn heartbeat(&self, run: RunId, epoch: i64, until: Ts) -> Result<(), Failure> {
-        self.write(false, move |tx, _| runs::heartbeat(tx, run, epoch, until)).await
+        self.write("heartbeat", false, move |tx, _| runs::heartbeat(tx, run, epoch, until)).await
     }
 
     async fn commit_page(&self, page: PageCommit, advance: Advance) -> Result<PageCommitted, Failure> {
         let body = page.body.clone();
         let packed = blocking(move || Ok(pack(&body))).await?;
-        self.write(false, move |tx, _| pages::commit_page(tx, page, &packed, advance)).await
+        self.write("commit_page", false, move |tx, _| pages::commit_page(tx, page, &packed, advance)).await
     }
 
     async fn save_calls(
@@ -49,7 +49,7 @@ impl Ledger for SqliteLedger {
         retried: u32,
         throttled: u32,
     ) -> Result<Vec<CallId>, Failure> {
-        self.write(false, move |tx, _| {
+        self.write("save_calls", false, move |tx, _| {
             let plan = match run {
                 Some(run) => Some(tx.query_row("SELECT plan FROM runs WHERE id = ?1", [run], |r| r.get(0))?),
                 None => None,
@@ -71,23 +71,23 @@ impl Ledger for SqliteLedger {
     }
 
     async fn claim(&self, claim: Claim) -> Result<Vec<Due>, Failure> {
-        self.write(false, move |tx, _| writes::claim(tx, &claim)).await
+        self.write("claim", false, move |tx, _| writes::claim(tx, &claim)).await
     }
 
     async fn announce(&self, announce: Announce) -> Result<i64, Failure> {
-        self.write(announce.synced, move |tx, _| writes::announce(tx, &announce)).await
+        self.write("announce", announce.synced, move |tx, _| writes::announce(tx, &announce)).await
     }
 
     async fn settle(&self, settle: Settle) -> Result<(), Failure> {
-        self.write(false, move |tx, _| writes::settle(tx, &settle)).await
+        self.write("settle", false, move |tx, _| writes::settle(tx, &settle)).await
     }
 
     async fn intent_rows(&self, run: RunId, epoch: i64, intent: i64) -> Result<Vec<Due>, Failure> {
-        self.write(false, move |tx, _| writes::intent_rows(tx, run, epoch, intent)).await
+        self.write("intent_rows", false, move |tx, _| writes::intent_rows(tx, run, epoch, intent)).await
     }
 
     async fn close_run(&self, close: CloseRun) -> Result<RunRow, Failure> {
-        self.write(false, move |tx, _| runs::close_run(tx, &close)).await
+        self.write("close_run", false, move |tx, _| runs::close_run(tx, &close)).await
     }
 
     async fn runs(&self, plan: PlanId, limit: usize) -> Result<Vec<RunRow>, Failure> {
@@ -119,7 +119,7 @@ impl Ledger for SqliteLedger {
 
     async fn put_back(&self, plan: PlanId, rows: &[RowId], now: Ts) -> Result<u64, Failure> {
         let rows = rows.to_vec();
-        self.write(false, move |tx, _| writes::put_back(tx, plan, &rows, now)).await
+        self.write("put_back", false, move |tx, _| writes::put_back(tx, plan, &rows, now)).await
     }
 
     async fn calls(&self, plan: PlanId, filter: CallFilter) -> Result<Vec<CallRow>, Failure> {
@@ -135,12 +135,12 @@ impl Ledger for SqliteLedger {
     }
 
     async fn begin_retention(&self, now: Ts, every_ms: Option<i64>) -> Result<Option<PruneAt>, Failure> {
-        self.write(false, move |tx, _| retention::begin(tx, now, every_ms)).await
+        self.write("begin_retention", false, move |tx, _| retention::begin(tx, now, every_ms)).await
     }
 
     async fn mark_retention(&self, now: Ts, next: Option<PruneAt>, done: &PruneStep) -> Result<(), Failure> {
         let done = *done;
-        self.write(false, move |tx, _| retention::mark(tx, now, next, &done)).await
+        self.write("mark_retention", false, move |tx, _| retention::mark(tx, now, next, &done)).await
     }
 
     async fn last_retention(&self) -> Result<Option<RetentionRow>, Failure> {
@@ -152,12 +152,13 @@ impl Ledger for SqliteLedger {
 impl Schedules for SqliteLedger {
     async fn timetable(&self, lines: &[TimetableLine], now: Ts) -> Result<Vec<TickState>, Failure> {
         let lines = lines.to_vec();
-        self.write(false, move |tx, _| schedules::timetable(tx, &lines, now)).await
+        self.write("timetable", false, move |tx, _| schedules::timetable(tx, &lines, now)).await
     }
 
     async fn answer(&self, answers: &[TickAnswer]) -> Result<(), Failure> {
         let answers = answers.to_vec();
-        self.write(false, move |tx, _| answers.iter().try_for_each(|a| schedules::answer(tx, a))).await
+        self.write("answer", false, move |tx, _| answers.iter().try_for_each(|a| schedules::answer(tx, a)))
+            .await
     }
 
     async fn tick_states(&self, plan: PlanId) -> Result<Vec<TickState>, Failure> {
@@ -226,7 +227,7 @@ impl Tokens for SqliteLedger {
         now: Ts,
     ) -> Result<TokenRow, Failure> {
         let (credential, pair, origin) = (credential.to_owned(), pair.clone(), origin.to_owned());
-        self.write(true, move |tx, keys| {
+        self.write("adopt", true, move |tx, keys| {
             tokens::adopt(tx, &keys.fitting(tx)?, &credential, &pair, &origin, now)
         })
         .await
@@ -241,7 +242,7 @@ impl Tokens for SqliteLedger {
         stale_ms: u64,
     ) -> Result<RefreshStart, Failure> {
         let (credential, owner) = (credential.to_owned(), owner.to_owned());
-        self.write(true, move |tx, keys| {
+        self.write("begin_refresh", true, move |tx, keys| {
             tokens::begin_refresh(tx, &keys.fitting(tx)?, &credential, generation, &owner, now, stale_ms)
         })
         .await
@@ -257,7 +258,7 @@ impl Tokens for SqliteLedger {
     ) -> Result<Option<TokenRow>, Failure> {
         let (credential, owner, pair, event) =
             (credential.to_owned(), owner.to_owned(), pair.cloned(), event.clone());
-        self.write(true, move |tx, keys| {
+        self.write("end_refresh", true, move |tx, keys| {
             tokens::end_refresh(
                 tx,
                 &keys.fitting(tx)?,
@@ -287,15 +288,16 @@ impl Budget for SqliteLedger {
         now: Ts,
     ) -> Result<Slot, Failure> {
         let (credential, owner, limits) = (credential.to_owned(), owner.to_owned(), *limits);
-        self.write(false, move |tx, _| budget::reserve(tx, &credential, &limits, &owner, now)).await
+        self.write("reserve", false, move |tx, _| budget::reserve(tx, &credential, &limits, &owner, now))
+            .await
     }
 
     async fn release(&self, slot: i64, now: Ts) -> Result<(), Failure> {
-        self.write(false, move |tx, _| budget::release(tx, slot, now)).await
+        self.write("release", false, move |tx, _| budget::release(tx, slot, now)).await
     }
 
     async fn hold(&self, credential: &str, until: Ts) -> Result<(), Failure> {
         let credential = credential.to_owned();
-        self.write(false, move |tx, _| budget::hold(tx, &credential, until)).await
+        self.write("hold", false, move |tx, _| budget::hold(tx, &credential, until)).await
     }
 }

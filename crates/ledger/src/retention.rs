@@ -277,7 +277,7 @@ impl SqliteLedger {
                 if found.aged.is_empty() && found.heavy.is_empty() {
                     return Ok(PruneStep { next: Some(PruneAt::Records(0)), ..PruneStep::default() });
                 }
-                let step = self.write(false, move |tx, _| drop_calls(tx, &found)).await?;
+                let step = self.write("drop_calls", false, move |tx, _| drop_calls(tx, &found)).await?;
                 Ok(PruneStep { next: Some(PruneAt::Calls), ..step })
             }
             PruneAt::Records(after) => {
@@ -286,12 +286,12 @@ impl SqliteLedger {
                 if found.records.is_empty() && found.versions.is_empty() {
                     return Ok(PruneStep { next, ..PruneStep::default() });
                 }
-                let step = self.write(false, move |tx, _| drop_contents(tx, &found)).await?;
+                let step = self.write("drop_contents", false, move |tx, _| drop_contents(tx, &found)).await?;
                 Ok(PruneStep { next, ..step })
             }
             PruneAt::Space => {
                 let returned = self
-                    .write(false, move |tx, _| match spare(tx)? {
+                    .write("shrink", false, move |tx, _| match spare(tx)? {
                         0 => Ok(0),
                         pages => shrink(tx, pages.min(PAGES)),
                     })
@@ -318,8 +318,10 @@ impl SqliteLedger {
     /// The ledger cannot be read.
     pub async fn shrinks(&self) -> Result<bool, Failure> {
         // The writer knows: what another connection remembers of it may be old.
-        self.write(false, |tx, _| Ok(tx.query_row("PRAGMA auto_vacuum", [], |r| r.get::<_, i64>(0))? == 2))
-            .await
+        self.write("space", false, |tx, _| {
+            Ok(tx.query_row("PRAGMA auto_vacuum", [], |r| r.get::<_, i64>(0))? == 2)
+        })
+        .await
     }
 
     /// Writes the whole file anew, without gaps. Nobody else can write meanwhile.

@@ -39,7 +39,7 @@ impl SqliteLedger {
     /// The ledger cannot be written.
     pub async fn set_secret(&self, name: &str, secret: &Secret, now: Ts) -> Result<(), Failure> {
         let (name, secret) = (name.to_owned(), secret.clone());
-        self.write(true, move |tx, keys| {
+        self.write("set_secret", true, move |tx, keys| {
             let sealed = keys.fitting(tx)?.seal(&secret, &place(&name))?;
             tx.execute(
                 "INSERT INTO secrets(name, sealed, stored_at) VALUES (?1, ?2, ?3)
@@ -90,7 +90,9 @@ impl SqliteLedger {
     /// The ledger cannot be written.
     pub async fn remove_secret(&self, name: &str) -> Result<bool, Failure> {
         let name = name.to_owned();
-        self.write(true, move |tx, _| Ok(tx.execute("DELETE FROM secrets WHERE name = ?1", [&name])? > 0))
-            .await
+        self.write("remove_secret", true, move |tx, _| {
+            Ok(tx.execute("DELETE FROM secrets WHERE name = ?1", [&name])? > 0)
+        })
+        .await
     }
 }

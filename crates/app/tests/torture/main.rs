@@ -1,5 +1,7 @@
 //! The program, killed at every kind of moment (`cargo xtask torture` goes on for longer).
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod points;
 
 use std::path::Path;
 

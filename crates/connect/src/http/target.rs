@@ -227,7 +227,9 @@ impl TargetSession for Session {
             Ok(ask) => ask,
             Err(f) => return Exchange { calls: Vec::new(), result: Err(f) },
         };
+        crate::point("target/write/before");
         let exchange = self.inner.account.ask(&ask, &self.inner.reading).await;
+        crate::point("target/write/after");
         let mut calls = exchange.calls;
         if let Some(last) = calls.last_mut() {
             last.rows = u32::try_from(rows.len()).unwrap_or(u32::MAX);

@@ -612,10 +612,12 @@ impl TargetSession for Session {
         let from = inner.clock.monotonic_ms();
         let mut call = Call::new(CallKind::Write, inner.clock.now(), "SQL", &inner.place);
         call.rows = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        crate::point("target/write/before");
         let result = match &inner.job {
             Job::Batch(b) => self.batch(b, rows, &mut call).await,
             Job::Execute(list) => self.execute(list, rows, &mut call).await,
         };
+        crate::point("target/write/after");
         call.millis = u32::try_from(inner.clock.monotonic_ms().saturating_sub(from)).unwrap_or(u32::MAX);
         call.failure = result.as_ref().err().cloned();
         Exchange { calls: vec![call], result }
@@ -625,7 +627,9 @@ impl TargetSession for Session {
         let inner = self.inner.clone();
         let mut call = Call::new(CallKind::LookUp, inner.clock.now(), "SQL", &inner.place);
         call.rows = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        crate::point("target/look_up/before");
         let result = self.find(rows, &mut call).await;
+        crate::point("target/look_up/after");
         call.failure = result.as_ref().err().cloned();
         Exchange { calls: vec![call], result }
     }

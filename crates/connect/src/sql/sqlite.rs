@@ -371,7 +371,9 @@ impl TargetSession for Session {
         let from = inner.clock.monotonic_ms();
         let mut call = Call::new(CallKind::Write, inner.clock.now(), "SQL", &inner.place);
         call.rows = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        crate::point("target/write/before");
         let result = self.all(rows, &mut call).await;
+        crate::point("target/write/after");
         call.millis = u32::try_from(inner.clock.monotonic_ms().saturating_sub(from)).unwrap_or(u32::MAX);
         call.failure = result.as_ref().err().cloned();
         Exchange { calls: vec![call], result }

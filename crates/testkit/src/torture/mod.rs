@@ -16,6 +16,7 @@ use crate::rng::Rng;
 
 pub use moment::Moment;
 pub use oracle::Damage;
+pub use world::PLANS;
 use world::World;
 
 /// What goes wrong in the torture itself, in words.
@@ -109,6 +110,17 @@ impl std::fmt::Display for Tally {
     }
 }
 
+/// A fail point of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Point {
+    /// Its name.
+    pub at: &'static str,
+    /// At which passage the process dies (from 1).
+    pub nth: u64,
+    /// There is new work before the start, and no token is valid any more.
+    pub fresh: bool,
+}
+
 /// Where the program and the database are.
 #[derive(Debug, Clone)]
 pub struct Rack {
@@ -138,9 +150,35 @@ impl Rack {
         self.play(seed, 2, Some(damage)).await
     }
 
+    /// Starts one of [`PLANS`] again and again, each time with one of these fail points that lets the process die at
+    /// its `n`th passage; then without, and compares. Gives the points that were never passed, too.
+    ///
+    /// # Errors
+    /// As [`Rack::round`].
+    pub async fn points(&self, plan: &'static str, points: &[Point]) -> Result<(Tally, Vec<Point>), Trouble> {
+        let mut rng = Rng::new(1);
+        let mut world = World::new(&self.program, self.db, &mut rng, &[plan], Some(12)).await?;
+        let (mut tally, mut missed) = (Tally { rounds: 1, ..Tally::default() }, Vec::new());
+        for point in points {
+            let moment = Moment::Point(point.at, point.nth);
+            if point.fresh {
+                world.more(&mut rng)?;
+            }
+            // A second start, where the first one could only say that a person must authorise again.
+            if world.life(Some(&moment), &mut tally).await? || world.life(Some(&moment), &mut tally).await? {
+                tally.kills += 1;
+            } else {
+                missed.push(*point);
+            }
+        }
+        world.settle(&mut tally).await?;
+        world.judge(&mut tally).await?;
+        Ok((tally, missed))
+    }
+
     async fn play(&self, seed: u64, kills: u64, damage: Option<Damage>) -> Result<Tally, Trouble> {
         let mut rng = Rng::new(seed);
-        let mut world = World::new(&self.program, self.db, &mut rng).await?;
+        let mut world = World::new(&self.program, self.db, &mut rng, &PLANS, None).await?;
         let mut tally = Tally { rounds: 1, ..Tally::default() };
         let mut starts = 0;
         while tally.kills < kills {

@@ -22,6 +22,8 @@ pub enum Moment {
     Delivery(u64, bool),
     /// So long after the database's answer to a statement: the batch is being settled.
     Settle(Trap, Duration),
+    /// At the so-manieth passage of a fail point: the process ends itself.
+    Point(&'static str, u64),
 }
 
 fn ms(rng: &mut Rng, most: u64) -> Duration {
@@ -59,6 +61,7 @@ impl Moment {
             Moment::Delivery(_, false) => "before a delivery",
             Moment::Delivery(_, true) => "after a delivery",
             Moment::Settle(..) => "settlement",
+            Moment::Point(..) => "fail point",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A project whose plans read from two platforms and write to a database and an HTTP target.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -19,8 +20,9 @@ use crate::proxy::Proxy;
 use crate::recorder::Recorder;
 use crate::rng::Rng;
 
-/// The plans, all started by one command.
-pub(super) const PLANS: [&str; 4] = ["replace", "insert", "log", "post"];
+/// The plans, all started by one command: a statement that may be repeated, rows that can be looked up, rows that cannot,
+/// and deliveries over HTTP.
+pub const PLANS: [&str; 4] = ["replace", "insert", "log", "post"];
 /// Columns of the tables.
 pub(super) const COLUMNS: [&str; 6] = ["io_id", "o_id", "so_id", "shop_id", "modified", "items"];
 const REFRESH: &str = "/openWeb/auth/refreshToken";
@@ -31,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(super) struct World {
     program: PathBuf,
+    /// Those that are run.
+    pub(super) plans: Vec<&'static str>,
     dir: TempDir,
     /// Its orders change.
     pub(super) moving: Sandbox,
@@ -76,7 +80,14 @@ fn sql(verb: &str, table: &str) -> Value {
 }
 
 impl World {
-    pub(super) async fn new(program: &Path, server: &MariaDb, rng: &mut Rng) -> Result<World, Trouble> {
+    /// A project of which `plans` are run, writing `batch` rows at a time, or as many as `rng` says.
+    pub(super) async fn new(
+        program: &Path,
+        server: &MariaDb,
+        rng: &mut Rng,
+        plans: &[&'static str],
+        batch: Option<u32>,
+    ) -> Result<World, Trouble> {
         let dir = tempfile::Builder::new().prefix("heliu-torture-").tempdir()?;
         let mode =
             *rng.pick(&[TokenMode::Rotate, TokenMode::Rotate, TokenMode::Overlap(600), TokenMode::Prolong]);
@@ -103,6 +114,7 @@ impl World {
         }
         let world = World {
             program: program.to_owned(),
+            plans: plans.to_vec(),
             dir,
             moving,
             growing,
@@ -116,7 +128,7 @@ impl World {
         let to = format!("platform = \"http\"\nbase_url = \"{}\"\n", world.posts.url());
         world.write("connectors/to.toml", &to)?;
         world.authorise()?;
-        let rows = *rng.pick(&[1, 5, 40]);
+        let rows = batch.unwrap_or(*rng.pick(&[1, 5, 40]));
         for (plan, from, target) in [
             ("replace", "moving", sql("REPLACE", "outbound")),
             ("insert", "growing", sql("INSERT", "keyed")),
@@ -178,6 +190,19 @@ impl World {
         Ok(())
     }
 
+    /// Several pages and batches of work, and every platform wants a new token.
+    pub(super) fn more(&mut self, rng: &mut Rng) -> Result<(), Trouble> {
+        let ids: Vec<i64> = self.moving.truth().orders.into_keys().collect();
+        for _ in 0..70 {
+            self.changes += 1;
+            let fields = Map::from_iter([("so_id".to_owned(), format!("v{}", self.changes).into())]);
+            self.moving.mutate(Mutation::Change { kind: Kind::Order, id: *rng.pick(&ids), fields })?;
+            self.growing.mutate(Mutation::Insert { kind: Kind::Order, fields: Map::new() })?;
+        }
+        self.moving.expire_token()?;
+        Ok(self.growing.expire_token()?)
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         let mut c = Command::new(&self.program);
         c.env_remove("HELIU_PROJECT")
@@ -226,14 +251,17 @@ impl World {
         let seen = [self.moving.calls(), self.growing.calls()];
         let (out, err) = (self.dir.path().join("said.out"), self.dir.path().join("said.err"));
         let began = Instant::now();
-        let mut child = self
-            .command(&["run", PLANS[0], PLANS[1], PLANS[2], PLANS[3], "--parallel", "4", "--json"])
-            .stdout(std::fs::File::create(&out)?)
-            .stderr(std::fs::File::create(&err)?)
-            .spawn()?;
+        let mut args = vec!["run", "--parallel", "4", "--json"];
+        args.extend(&self.plans);
+        let mut command = self.command(&args);
+        if let Some(Moment::Point(name, nth)) = moment {
+            command.env("HELIU_DIE_AT", format!("{name}@{nth}"));
+        }
+        let mut child =
+            command.stdout(std::fs::File::create(&out)?).stderr(std::fs::File::create(&err)?).spawn()?;
         let met = async {
             match moment {
-                None => std::future::pending().await,
+                None | Some(Moment::Point(..)) => std::future::pending().await,
                 Some(Moment::StartUp(after) | Moment::AnyTime(after)) => sleep(*after).await,
                 Some(Moment::Refresh(after, _)) => {
                     let asks = |s: &Sandbox, n| s.log_since(n).iter().any(|e| e.path == REFRESH);
@@ -266,6 +294,11 @@ impl World {
             child.wait().await?;
             return Ok(true);
         };
+        if let Some(Moment::Point(..)) = moment
+            && status.signal().is_some()
+        {
+            return Ok(true);
+        }
         if moment.is_none() {
             self.usual = began.elapsed();
         }
@@ -290,7 +323,7 @@ impl World {
                 None => {}
             }
         }
-        if said.lines.len() != PLANS.len() || !matches!(said.code, Some(0 | 1 | 3)) {
+        if said.lines.len() != self.plans.len() || !matches!(said.code, Some(0 | 1 | 3)) {
             tally.wrong.push(format!("status {:?}: {}", said.code, said.text));
         }
         if authorise {
