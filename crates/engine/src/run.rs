@@ -167,7 +167,9 @@ impl Engine {
                 to: options.to.unwrap_or(settled),
             }
         } else {
-            let from = plan.watermark.map_or(start, |w| w.plus_ms(-spec.lookback_ms));
+            // A watermark ahead of now was set by a clock that was wrong then (or is now): what changes meanwhile is read
+            // all the same, not only once the clock has come so far.
+            let from = plan.watermark.map_or(start, |w| w.min(settled).plus_ms(-spec.lookback_ms));
             // A clock that was set back must not turn the window around.
             Window { from, to: settled.max(from) }
         };

@@ -1,7 +1,7 @@
 //! Budgets: slots given by the ledger, so that all processes of a project share them.
 
 use heliu_model::Ts;
-use heliu_model::budget::{LOST_MS, Limits, MEMORY_MS, next_slot};
+use heliu_model::budget::{AHEAD_MS, LOST_MS, Limits, MEMORY_MS, MOST_HOLD_MS, next_slot};
 use heliu_model::ports::Slot;
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -21,6 +21,11 @@ pub(crate) fn reserve(
     owner: &str,
     now: Ts,
 ) -> Result<Slot, Stop> {
+    // The clock was set back: what seems to come was just now.
+    tx.prepare_cached("UPDATE budget SET at = ?2 WHERE credential = ?1 AND at > ?2 + ?3")?
+        .execute(params![credential, now.0, AHEAD_MS])?;
+    tx.prepare_cached("UPDATE budget_holds SET until = ?2 WHERE credential = ?1 AND until > ?2 + ?3")?
+        .execute(params![credential, now.0 + MOST_HOLD_MS, AHEAD_MS])?;
     let held: Option<i64> = tx
         .prepare_cached("SELECT until FROM budget_holds WHERE credential = ?1")?
         .query_row([credential], |r| r.get(0))

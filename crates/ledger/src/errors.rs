@@ -78,6 +78,22 @@ pub(crate) fn failure(e: &rusqlite::Error, dir: &Path) -> Failure {
     .at(place)
 }
 
+/// The file that was opened is no longer the one in the data directory.
+pub(crate) fn moved(dir: &Path) -> Failure {
+    Failure::internal(
+        "HL-6014",
+        text!(
+            "the ledger's file was removed or replaced while it was in use; this process writes nothing more",
+            "台账文件在使用中被删除或替换;本进程不再写入任何内容"
+        ),
+    )
+    .at(dir.join("ledger.db").display().to_string())
+    .hint(text!(
+        "put the file back, or restore a backup without `ledger.db-wal` and `ledger.db-shm`, then run again; a running service must be started again",
+        "请将文件放回原处,或恢复备份(不要保留 `ledger.db-wal` 与 `ledger.db-shm`),然后重新运行;正在运行的服务需要重新启动"
+    ))
+}
+
 /// The run was taken over.
 pub(crate) fn fenced() -> Failure {
     Failure::internal(

@@ -64,6 +64,8 @@ struct Inner {
     reader: Mutex<Connection>,
     keys: Keys,
     synced: bool,
+    /// Which file was opened.
+    file: Option<FileId>,
 }
 
 impl SqliteLedger {
@@ -122,6 +124,7 @@ impl SqliteLedger {
             reader: Mutex::new(reader),
             keys: Keys::new(dir.join("key"), seal),
             synced: options.synced,
+            file: file_id(&file),
         };
         Ok(SqliteLedger { inner: Arc::new(inner) })
     }
@@ -144,6 +147,10 @@ impl SqliteLedger {
             let mut db = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
             let raise = synced && !inner.synced;
             let sql = |e: rusqlite::Error| errors::failure(&e, &inner.dir);
+            // SQLite goes on with the file it has opened, wherever its name leads by now.
+            if file_id(&inner.dir.join("ledger.db")) != inner.file {
+                return Err(errors::moved(&inner.dir));
+            }
             if raise {
                 db.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
             }
@@ -174,6 +181,20 @@ impl SqliteLedger {
         })
         .await
     }
+}
+
+/// What tells a file from another one of the same name.
+type FileId = (u64, u64);
+
+#[cfg(unix)]
+fn file_id(file: &Path) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(file).ok().map(|m| (m.dev(), m.ino()))
+}
+
+#[cfg(not(unix))]
+fn file_id(_file: &Path) -> Option<FileId> {
+    None
 }
 
 async fn blocking<T: Send + 'static>(

@@ -46,6 +46,12 @@ pub const MEMORY_MS: i64 = MINUTE_MS;
 /// A slot that was never released counts as released after this long (ms): no request takes longer.
 pub const LOST_MS: i64 = 180_000;
 
+/// What lies further ahead (ms) than any difference between processes was written before the clock was set back.
+pub const AHEAD_MS: i64 = 10_000;
+
+/// Nobody is held for longer than this (ms): an outside system that wants more says so again.
+pub const MOST_HOLD_MS: i64 = 600_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;

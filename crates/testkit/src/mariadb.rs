@@ -3,12 +3,13 @@
 //! Nothing of an installed service is read or touched (`--no-defaults`). Durable settings stay at the server's
 //! defaults, so that what a test sees is what a user gets.
 
-use std::io::{BufRead, BufReader, Error, ErrorKind, Result};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// User that may do everything.
 pub const USER: &str = "heliu";
@@ -16,12 +17,17 @@ pub const USER: &str = "heliu";
 pub const PASSWORD: &str = "p@ss:w/rd";
 
 /// Runs the server as a child of a shell that waits for the end of its input: however the test process ends,
-/// the pipe closes, the server is killed and its directory removed.
+/// the pipe closes, the server is killed and its directory removed. With every line of input the server is killed and
+/// started again.
 const GUARD: &str = r#"
 dir=$1; shift
 "$@" & pid=$!
 exec 2>/dev/null
-read -r _
+while read -r _; do
+  kill -9 "$pid"
+  wait "$pid"
+  "$@" & pid=$!
+done
 kill -9 "$pid"
 wait "$pid"
 rm -rf "$dir"
@@ -72,9 +78,9 @@ impl MariaDb {
         std::fs::write(
             &init,
             format!(
-                "CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\n\
+                "CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\n\
                  GRANT ALL PRIVILEGES ON *.* TO '{USER}'@'%' WITH GRANT OPTION;\n\
-                 CREATE DATABASE bi CHARACTER SET utf8mb4;\n"
+                 CREATE DATABASE IF NOT EXISTS bi CHARACTER SET utf8mb4;\n"
             ),
         )?;
         Self::run(&dir, &data, &init, &server, options)
@@ -131,6 +137,33 @@ impl MariaDb {
     pub fn shared() -> &'static MariaDb {
         static SHARED: OnceLock<MariaDb> = OnceLock::new();
         SHARED.get_or_init(|| MariaDb::start(&[]).expect("MariaDB starts (Debian package mariadb-server)"))
+    }
+
+    /// Kills the server (`kill -9`) and starts it again on the same data and port; returns when it answers.
+    ///
+    /// # Errors
+    /// It does not come up again.
+    pub fn restart(&mut self) -> Result<()> {
+        let address = ("127.0.0.1", self.port);
+        let mut old = TcpStream::connect(address)?;
+        let input = self.input.as_mut().ok_or_else(|| Error::other("no pipe to the server"))?;
+        input.write_all(b"again\n")?;
+        input.flush()?;
+        // This connection ends with the old server.
+        let mut rest = Vec::new();
+        let _ = old.read_to_end(&mut rest);
+        // A greeting of the new one; recovery takes its time.
+        for _ in 0..3_000 {
+            let greeting = TcpStream::connect(address).and_then(|mut new| {
+                new.set_read_timeout(Some(Duration::from_secs(10)))?;
+                new.read_exact(&mut [0; 5])
+            });
+            if greeting.is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(Error::other("mariadbd did not start again"))
     }
 
     /// TCP port on 127.0.0.1.

@@ -195,8 +195,9 @@ async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Share
             }
             Some(Then::HoldAfter) => {
                 tell(shared);
-                // The other direction ends with the client.
-                std::future::pending::<()>().await;
+                // Until one of them goes away; the other direction sees the client.
+                while some(&mut from, &mut buffer).await.is_some() {}
+                return;
             }
             _ => {}
         }

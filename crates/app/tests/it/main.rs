@@ -12,6 +12,7 @@ mod http_target;
 mod import;
 mod json_server;
 mod lints;
+mod mishaps;
 mod mysql;
 mod outbound;
 mod platforms;

@@ -18,7 +18,11 @@ pub struct Bi {
 impl Bi {
     /// A database of its own with the tables.
     pub async fn new(name: &str) -> Bi {
-        let server = MariaDb::shared();
+        Bi::on(MariaDb::shared(), name).await
+    }
+
+    /// Likewise, on this server.
+    pub async fn on(server: &MariaDb, name: &str) -> Bi {
         let name = server.fresh_name(name);
         let mut root = Conn::new(Opts::from_url(&server.dsn("bi")).unwrap()).await.unwrap();
         root.query_drop(format!("CREATE DATABASE {name} CHARACTER SET utf8mb4")).await.unwrap();

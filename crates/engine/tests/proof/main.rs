@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod clocks;
 mod crash;
 mod doubt;
 mod exits;

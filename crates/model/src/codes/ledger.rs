@@ -91,4 +91,16 @@ pub const CODES: &[Code] = &[
         ("a refresh was ended for a connector that has no token in the ledger", "台账中没有该连接器的令牌"),
         ("run `heliu token CONNECTOR --refresh`", "请执行 `heliu token 连接器 --refresh`"),
     ),
+    code(
+        "HL-6014",
+        ("the ledger's file was replaced", "台账文件被替换"),
+        (
+            "somebody removed, moved or replaced `ledger.db` while this process had it open",
+            "本进程打开 `ledger.db` 期间,该文件被删除、移动或替换",
+        ),
+        (
+            "put the file back, or restore a backup without `ledger.db-wal` and `ledger.db-shm`; then start again",
+            "请将文件放回原处,或恢复备份(不要保留 `ledger.db-wal` 与 `ledger.db-shm`),然后重新启动",
+        ),
+    ),
 ];

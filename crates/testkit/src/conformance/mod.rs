@@ -108,6 +108,7 @@ macro_rules! conformance {
             tokens: a_refresh_may_begin_with_nothing,
             tokens: history_is_newest_first,
             tokens: budgets_are_kept_per_credential,
+            tokens: a_clock_that_is_set_back_holds_no_request_up,
         );
     };
     (@ $make:expr; $($module:ident: $case:ident,)*) => {

@@ -168,3 +168,25 @@ pub async fn budgets_are_kept_per_credential(s: Arc<dyn Store>) {
     ask(WHO, much_later).await;
     go(ask(WHO, much_later.plus_ms(2_000)).await);
 }
+
+/// What was written before the clock was set back holds nobody up for as long as it was set back.
+pub async fn a_clock_that_is_set_back_holds_no_request_up(s: Arc<dyn Store>) {
+    let limits = Limits { requests_per_second: Some(2), requests_per_minute: Some(50), concurrency: None };
+    let ask = async |at: Ts| s.reserve(WHO, &limits, "here:1:1", at).await.expect("reserve");
+    for ms in [0, 10] {
+        let Slot::Go(slot) = ask(START.plus_ms(ms)).await else { panic!("the budget is free") };
+        s.release(slot, START.plus_ms(ms + 5)).await.expect("release");
+    }
+    let back = START.plus_ms(-6 * 3_600_000);
+    // The last two may still be within their second, and no longer.
+    let Slot::Wait(until) = ask(back).await else { panic!("two were sent just now") };
+    assert!((1..=1_100).contains(&(until.0 - back.0)), "{} ms", until.0 - back.0);
+    let Slot::Go(slot) = ask(until).await else { panic!("their second is over") };
+    s.release(slot, until).await.expect("release");
+    // A hold of an hour ago that lies hours ahead ends as well.
+    s.hold(WHO, START).await.expect("hold");
+    let later = back.plus_ms(60_000);
+    let Slot::Wait(until) = ask(later).await else { panic!("held") };
+    assert!(until.0 - later.0 <= 600_000, "{} ms", until.0 - later.0);
+    let Slot::Go(_) = ask(until).await else { panic!("the hold is over") };
+}

@@ -1,7 +1,7 @@
 //! Tokens and budgets.
 
 use async_trait::async_trait;
-use heliu_model::budget::{LOST_MS, Limits, MEMORY_MS, next_slot};
+use heliu_model::budget::{AHEAD_MS, LOST_MS, Limits, MEMORY_MS, MOST_HOLD_MS, next_slot};
 use heliu_model::ports::*;
 use heliu_model::{Failure, Ts};
 
@@ -146,8 +146,13 @@ impl Budget for MemoryLedger {
     ) -> Result<Slot, Failure> {
         let mut state = self.lock();
         let state = &mut *state;
+        let most = now.plus_ms(MOST_HOLD_MS);
+        if let Some(held) = state.holds.get_mut(credential).filter(|t| **t > most.plus_ms(AHEAD_MS)) {
+            *held = most;
+        }
         let held = state.holds.get(credential).map_or(0, |t| t.0);
         let slots = state.slots.entry(credential.to_owned()).or_default();
+        slots.iter_mut().filter(|s| s.at > now.0 + AHEAD_MS).for_each(|s| s.at = now.0);
         slots.retain(|s| s.owner.is_some() || s.at >= now.0 - MEMORY_MS);
         for s in slots.iter_mut().filter(|s| s.owner.is_some() && now.0 - s.at > LOST_MS) {
             (s.at, s.owner) = (now.0, None);
