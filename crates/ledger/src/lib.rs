@@ -226,7 +226,7 @@ fn transact<T>(
 
 /// Every transaction that this ledger commits. At `ledger/NAME/before` and `ledger/NAME/after` tests let the process
 /// die (docs/decisions/0010).
-pub const COMMITS: [&str; 28] = [
+pub const COMMITS: [&str; 29] = [
     "plan",
     "set_watermark",
     "open_run",
@@ -255,6 +255,7 @@ pub const COMMITS: [&str; 28] = [
     "hold",
     "set_secret",
     "remove_secret",
+    "rotate_key",
 ];
 
 /// Where a test may let the process die; nothing at all in what is shipped.

@@ -66,7 +66,7 @@ impl SqliteLedger {
     /// Something cannot be opened with the present key, or the data directory cannot be written: then nothing changed.
     pub async fn rotate_key(&self, now: Ts) -> Result<Rotated, Failure> {
         let (rotated, seal) = self
-            .write(true, move |tx, keys| {
+            .write("rotate_key", true, move |tx, keys| {
                 let old = keys.fitting(tx)?;
                 let new = Seal::replacement(&keys.file)?;
                 let rotated = Rotated {

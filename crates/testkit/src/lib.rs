@@ -1,5 +1,5 @@
 //! What heliu's tests stand on, and nothing that is shipped: a manual clock, a ledger in memory, the conformance
-//! suite that every ledger must pass, a private MariaDB, the simulator, and the torture of the real program.
+//! suite that every ledger must pass, a private MariaDB, and the simulator.
 
 pub mod clock;
 pub mod conformance;
@@ -7,12 +7,9 @@ pub mod fake;
 pub mod mariadb;
 pub mod memory;
 pub mod process;
-pub mod proxy;
-pub mod recorder;
 pub mod rng;
 pub mod sim;
 pub mod through;
-pub mod torture;
 
 pub use clock::ManualClock;
 pub use memory::MemoryLedger;

@@ -3,7 +3,7 @@
 
 use heliu_sandbox::Sandbox;
 use heliu_testkit::mariadb::MariaDb;
-use heliu_testkit::proxy::{Proxy, Sent, Then, Trap};
+use heliu_torture::proxy::{Proxy, Sent, Then, Trap};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
 use serde_json::{Value, json};

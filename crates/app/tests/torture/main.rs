@@ -6,7 +6,7 @@ mod points;
 use std::path::Path;
 
 use heliu_testkit::mariadb::MariaDb;
-use heliu_testkit::torture::{Damage, KILLS, Rack};
+use heliu_torture::{Damage, KILLS, Rack};
 
 /// Rounds of the test command.
 const ROUNDS: u64 = 4;

@@ -2,7 +2,7 @@
 //! gives the same rows and a balanced certificate.
 
 use heliu_ledger::COMMITS;
-use heliu_testkit::torture::{PLANS, Point, Rack, Tally};
+use heliu_torture::{PLANS, Point, Rack, Tally};
 
 use crate::rack;
 
@@ -40,6 +40,7 @@ const ELSEWHERE: &[&str] = &[
     "answer",
     "set_secret",
     "remove_secret",
+    "rotate_key",
     "hold",
     "heartbeat",
     "save_calls",

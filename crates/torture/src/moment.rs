@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::proxy::{Sent, Then, Trap};
-use crate::rng::Rng;
+use heliu_testkit::rng::Rng;
 
 /// A moment.
 #[derive(Debug, Clone, Copy)]

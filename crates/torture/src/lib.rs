@@ -6,13 +6,15 @@
 
 mod moment;
 mod oracle;
+pub mod proxy;
+pub mod recorder;
 mod world;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::mariadb::MariaDb;
-use crate::rng::Rng;
+use heliu_testkit::mariadb::MariaDb;
+use heliu_testkit::rng::Rng;
 
 pub use moment::Moment;
 pub use oracle::Damage;

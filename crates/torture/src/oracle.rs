@@ -8,8 +8,8 @@ use mysql_async::prelude::Queryable;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::world::{COLUMNS, PLANS, World, text_of};
-use super::{Tally, Trouble};
+use crate::world::{COLUMNS, PLANS, World, text_of};
+use crate::{Tally, Trouble};
 
 /// What has not arrived after so long without a kill, and after so many starts, is lost: what changed within a second
 /// of a reading comes with the next one.

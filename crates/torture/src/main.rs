@@ -1,17 +1,15 @@
 //! `cargo xtask torture --minutes M [--seed N] [--release] [--program PATH]`: kills the real program for so long.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use heliu_testkit::mariadb::MariaDb;
-use heliu_testkit::torture::Rack;
+use heliu_torture::{Rack, Tally};
 use tokio::time::Instant;
 
-/// Kills and compares.
-///
-/// # Errors
-/// Wrong options, what cannot be built or started, or whatever was lost, doubled or does not add up, with its seed.
-pub fn run(args: &[String]) -> Result<(), String> {
+/// Kills and compares. Fails with wrong options, what cannot be built or started, or whatever was lost, doubled or does not add up, with its seed.
+fn run(args: &[String]) -> Result<(), String> {
     let (mut minutes, mut seed, mut release, mut program) = (1u64, 0u64, false, None);
     let mut rest = args.iter();
     while let Some(option) = rest.next() {
@@ -40,7 +38,7 @@ pub fn run(args: &[String]) -> Result<(), String> {
         let rack = Rack::new(&program, MariaDb::shared());
         let until = Instant::now() + Duration::from_secs(minutes * 60);
         let mut told = 0;
-        let more = |so_far: &heliu_testkit::torture::Tally, begun| {
+        let more = |so_far: &Tally, begun| {
             if so_far.rounds > told {
                 told = so_far.rounds;
                 eprintln!("{} rounds, {} kills", so_far.rounds, so_far.kills);
@@ -52,6 +50,17 @@ pub fn run(args: &[String]) -> Result<(), String> {
         println!("seeds {seed} to {last}: {all}");
         if all.is_clean() { Ok(()) } else { Err("the promise is broken".to_owned()) }
     })
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The program as cargo builds it now.

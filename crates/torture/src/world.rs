@@ -13,12 +13,12 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
-use super::moment::Moment;
-use super::{Tally, Trouble};
-use crate::mariadb::{MariaDb, USER};
+use crate::moment::Moment;
 use crate::proxy::Proxy;
 use crate::recorder::Recorder;
-use crate::rng::Rng;
+use crate::{Tally, Trouble};
+use heliu_testkit::mariadb::{MariaDb, USER};
+use heliu_testkit::rng::Rng;
 
 /// The plans, all started by one command: a statement that may be repeated, rows that can be looked up, rows that cannot,
 /// and deliveries over HTTP.
