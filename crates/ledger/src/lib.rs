@@ -226,7 +226,7 @@ fn transact<T>(
 
 /// Every transaction that this ledger commits. At `ledger/NAME/before` and `ledger/NAME/after` tests let the process
 /// die (docs/decisions/0010).
-pub const COMMITS: [&str; 29] = [
+pub const COMMITS: [&str; 33] = [
     "plan",
     "set_watermark",
     "open_run",
@@ -256,6 +256,10 @@ pub const COMMITS: [&str; 29] = [
     "set_secret",
     "remove_secret",
     "rotate_key",
+    "observe_alert",
+    "close_alert",
+    "take_notices",
+    "settle_notices",
 ];
 
 /// Where a test may let the process die; nothing at all in what is shipped.

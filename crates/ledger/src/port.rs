@@ -174,7 +174,7 @@ impl Alerts for SqliteLedger {
         if self.read(move |db, _| alerts::all_quiet(db, &look)).await? {
             return Ok(Observed::default());
         }
-        self.write(false, move |tx, _| alerts::observe(tx, &seen, now)).await
+        self.write("observe_alert", false, move |tx, _| alerts::observe(tx, &seen, now)).await
     }
 
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<Alert>, Failure> {
@@ -183,7 +183,7 @@ impl Alerts for SqliteLedger {
     }
 
     async fn close_alert(&self, id: i64, now: Ts) -> Result<bool, Failure> {
-        self.write(false, move |tx, _| alerts::close(tx, id, now)).await
+        self.write("close_alert", false, move |tx, _| alerts::close(tx, id, now)).await
     }
 
     async fn take_notices(
@@ -198,12 +198,12 @@ impl Alerts for SqliteLedger {
         if !self.read(move |db, _| alerts::due(db, &asked, now)).await? {
             return Ok(Vec::new());
         }
-        self.write(false, move |tx, _| alerts::take(tx, &channel, now, until, limit)).await
+        self.write("take_notices", false, move |tx, _| alerts::take(tx, &channel, now, until, limit)).await
     }
 
     async fn settle_notices(&self, ids: &[i64], what: Sending) -> Result<(), Failure> {
         let ids = ids.to_vec();
-        self.write(false, move |tx, _| alerts::settle(tx, &ids, what)).await
+        self.write("settle_notices", false, move |tx, _| alerts::settle(tx, &ids, what)).await
     }
 }
 

@@ -45,6 +45,10 @@ const ELSEWHERE: &[&str] = &[
     "heartbeat",
     "save_calls",
     "intent_rows",
+    "observe_alert",
+    "close_alert",
+    "take_notices",
+    "settle_notices",
 ];
 
 /// Deaths of the one that takes over: it has a batch to resolve that its predecessor announced.
