@@ -79,7 +79,7 @@ const LAYERS: &[Layer] = &[
 ];
 
 /// Members that are never shipped; only they may depend on each other and on anything else.
-const DEVELOPMENT: &[&str] = &["heliu-testkit", "heliu-torture", "heliu-bench", "xtask"];
+const DEVELOPMENT: &[&str] = &["heliu-testkit", "heliu-torture", "heliu-bench", "heliu-fuzz", "xtask"];
 
 /// Everything that is wrong with the direction of imports, one sentence each.
 pub fn check(graph: &Graph) -> Vec<String> {

@@ -391,8 +391,13 @@ pub(crate) fn template(s: &str) -> Vec<Part> {
     parts
 }
 
+/// Longest reference, in bytes, pipes and all.
+const MAX_REFERENCE: usize = 4096;
+
 /// Reads `{{ path | pipe }}` at the beginning of `s`; the reference and its length in bytes.
 pub(crate) fn read_reference(s: &str) -> Option<(Reference, usize)> {
+    // A reference ends soon: a text with thousands of openings is not read to its end for each.
+    let s = (0..4).find_map(|back| s.get(..MAX_REFERENCE - back)).unwrap_or(s);
     let body = s.strip_prefix("{{")?;
     let end_of_path = body.find(['{', '}', '|'])?;
     let path = body.get(..end_of_path)?.trim();
@@ -475,8 +480,15 @@ fn read_args(s: &str) -> Option<(Vec<String>, usize)> {
     }
 }
 
+/// Longest `_function`, in bytes; in characters its own grammar allows a quarter of it.
+const MAX_FUNCTION: usize = 256 * 1024;
+
 /// `_function`: references and nested lookups become pieces, the rest is SQL.
 fn compile_function(source: &str, body: &str) -> SqlFn {
+    if body.len() > MAX_FUNCTION {
+        let compiled = Err(EvalError::new("HL-2301", text!("the expression is too long", "表达式过长")));
+        return SqlFn { source: source.to_owned(), compiled, binds: Vec::new() };
+    }
     let mut pieces: Vec<(usize, Piece)> = Vec::new();
     // Characters of the source that lie behind, and where the piece under way began.
     let mut at = source.chars().count() - body.chars().count();

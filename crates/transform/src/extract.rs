@@ -35,6 +35,8 @@ struct Head {
     inner: Level,
     /// A list or object may be read as its JSON text.
     text: bool,
+    /// The one slot that wants the member, where none wants it otherwise.
+    only: Option<usize>,
 }
 
 const BUCKETS: usize = 128;
@@ -62,6 +64,7 @@ impl Level {
                 below: Vec::new(),
                 inner: Level::default(),
                 text: false,
+                only: None,
             });
         }
         // The position is that of a head that is there or was just added.
@@ -86,6 +89,10 @@ impl Level {
         // More heads than a link can count never fit one request; the rest would simply not be read.
         for (i, head) in self.heads.iter_mut().enumerate().take(usize::from(u16::MAX) - 1) {
             head.inner.seal();
+            head.only = match head.whole.as_slice() {
+                [slot] if head.below.is_empty() && head.literal.is_empty() => Some(*slot),
+                _ => None,
+            };
             if let Some(first) = self.buckets.get_mut(bucket(head.key.as_bytes())) {
                 head.next = *first;
                 *first = u16::try_from(i + 1).unwrap_or(0);
@@ -124,11 +131,9 @@ impl Level {
                 None => {
                     reader.skip()?;
                 }
-                Some(Head { whole, literal, below, text, .. })
-                    if below.is_empty() && literal.is_empty() && whole.len() == 1 =>
-                {
+                Some(Head { only: Some(slot), text, .. }) => {
                     let v = if *text { reader.value_or_text(depth)? } else { reader.value(depth)? };
-                    put(whole.first().copied().unwrap_or(usize::MAX), Some(v), out);
+                    put(*slot, Some(v), out);
                 }
                 Some(head)
                     if head.whole.is_empty() && head.literal.is_empty() && reader.next_byte() == b'{' =>
@@ -213,7 +218,6 @@ impl Extractor {
 
 /// An object of those members that are there.
 pub(crate) fn partial(keys: &[Path], values: &mut [Option<Value>]) -> Value {
-    let members =
-        keys.iter().zip(values).filter_map(|(k, v)| Some((k.as_str().to_owned(), v.take()?))).collect();
+    let members = keys.iter().zip(values).filter_map(|(k, v)| Some((k.as_str().into(), v.take()?))).collect();
     Value::Object(Map::from_members(members))
 }

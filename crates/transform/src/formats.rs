@@ -82,7 +82,7 @@ fn compile(format: &str) -> Format {
         ("datedescription", _) => Format::Description,
         ("longtext", n) => Format::LongText(n.and_then(|n| n.parse().ok()).unwrap_or(15)),
         ("intval" | "int", _) => Format::Intval,
-        ("round", n) => Format::Round(n.and_then(|n| n.parse().ok()).unwrap_or(2)),
+        ("round", n) => Format::Round(n.and_then(|n| n.parse::<i64>().ok()).unwrap_or(2).clamp(-30, 30)),
         ("amount", _) => Format::Amount,
         ("implode", sep) => Format::Implode(sep.map_or_else(|| ",".into(), str::to_owned)),
         ("string", _) => Format::Text,
@@ -125,8 +125,11 @@ impl Rule {
     }
 
     /// Adds the formatted copy to a record. `now` is in unix seconds.
-    pub fn apply(&self, record: &mut Map, tz: Tz, now: i64) {
-        if self.old.segs().len() > 1 && self.copy_rows(record, tz, now) {
+    ///
+    /// `left` bytes may still be written as JSON: a rule over what another made doubles it, and thirty in a row would
+    /// fill any memory.
+    pub fn apply(&self, record: &mut Map, tz: Tz, now: i64, left: &mut usize) {
+        if self.old.segs().len() > 1 && self.copy_rows(record, tz, now, left) {
             return;
         }
         let root = Value::Object(std::mem::take(record));
@@ -135,12 +138,12 @@ impl Rule {
             *record = map;
         }
         if let Some(v) = found {
-            path::set(record, self.new.segs(), self.format.apply(v, tz, now));
+            path::set(record, self.new.segs(), self.format.apply(v, tz, now, left));
         }
     }
 
     /// Where the path crosses an array, every row gets the copy under the leaf name.
-    fn copy_rows(&self, record: &mut Map, tz: Tz, now: i64) -> bool {
+    fn copy_rows(&self, record: &mut Map, tz: Tz, now: i64, left: &mut usize) -> bool {
         let Some((first, rest)) = self.old.segs().split_first() else { return false };
         let leaf = self.new.segs().last().cloned().unwrap_or_default();
         let Some(Value::Array(rows)) = record.get_mut(first) else { return false };
@@ -150,7 +153,7 @@ impl Rule {
         for row in rows.iter_mut() {
             let found = path::get_segs(row, rest);
             if let (Some(v), Value::Object(map)) = (found, row) {
-                map.insert(leaf.clone(), self.format.apply(v, tz, now));
+                map.insert(leaf.clone(), self.format.apply(v, tz, now, left));
             }
         }
         true
@@ -158,7 +161,7 @@ impl Rule {
 }
 
 impl Format {
-    fn apply(&self, v: Value, tz: Tz, now: i64) -> Value {
+    fn apply(&self, v: Value, tz: Tz, now: i64, left: &mut usize) -> Value {
         match self {
             Format::Unknown(_) => v,
             Format::Pattern(p) => match times::read_wall(&v, tz) {
@@ -199,13 +202,34 @@ impl Format {
                 }
                 other => other,
             },
-            Format::Text => Value::String(v.in_text()),
+            Format::Text => written(v, left, Value::in_text),
             Format::Float => match decimal(&v) {
                 Some(d) => Value::Number(number(&d)),
                 None => v,
             },
             Format::Bool => crate::mapping::to_bool(&v).map_or(v, Value::Bool),
-            Format::Json => Value::String(v.to_json()),
+            Format::Json => written(v, left, Value::to_json),
+        }
+    }
+}
+
+/// Bytes that all rules together may write as JSON into one record.
+pub(crate) const MAX_WRITTEN: usize = 8 << 20;
+
+/// The value as text, as long as something is left; then as it is.
+fn written(v: Value, left: &mut usize, write: fn(&Value) -> String) -> Value {
+    if *left == 0 {
+        return v;
+    }
+    let text = write(&v);
+    match left.checked_sub(text.len()) {
+        Some(rest) => {
+            *left = rest;
+            Value::String(text)
+        }
+        None => {
+            *left = 0;
+            v
         }
     }
 }

@@ -382,7 +382,7 @@ fn merge(op: &Operation, rows: &[&Map]) -> Map {
 fn decimal(v: &Value) -> Option<BigDecimal> {
     match v {
         Value::Number(n) => n.to_decimal(),
-        Value::String(s) if s.len() <= 100 => s.trim().parse().ok(),
+        Value::String(s) if s.len() <= 100 => crate::value::decimal(s.trim()),
         _ => None,
     }
 }

@@ -1,9 +1,11 @@
 //! Elements of `request`, `otherRequest`, `response` and the like (dialect §2.6), in all the forms they are written.
 
+use std::collections::HashSet;
+
 use crate::expr::Expr;
 use crate::parsers::Parser;
 use crate::path::Path;
-use crate::{Map, Problem, Value, text};
+use crate::{Key, Map, Problem, Value, text};
 
 /// Type of an item's value (dialect §2.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub enum Type {
 pub struct Item {
     /// Output key.
     pub field: String,
+    /// The same, as objects hold it.
+    pub(crate) key: Key,
     /// Name shown to people.
     pub label: String,
     /// Type of the value.
@@ -137,6 +141,11 @@ impl Item {
         matches!(self.ty, Type::Array | Type::Object) && !self.children.is_empty()
     }
 
+    fn rename(&mut self, field: String) {
+        self.key = Key::from(&field);
+        self.field = field;
+    }
+
     /// True when the value is sent as it was read.
     pub(crate) fn is_plain(&self) -> bool {
         self.ty == Type::Text
@@ -210,22 +219,20 @@ pub(crate) fn items(v: &Value, at: &str, problems: &mut Vec<Problem>) -> Vec<Ite
         place(&mut out, item, parent.as_deref());
     }
     // Of repeated fields the last wins, at its own place (corpus 097).
-    let mut kept: Vec<Item> = Vec::new();
-    for item in out {
-        if let Some(at) = kept.iter().position(|k| k.field == item.field) {
-            kept.remove(at);
-        }
-        kept.push(item);
-    }
-    kept
+    let mut seen = HashSet::new();
+    let last: Vec<bool> = out.iter().rev().map(|item| seen.insert(item.key.clone())).collect();
+    let mut last = last.into_iter().rev();
+    out.retain(|_| last.next() == Some(true));
+    out
 }
 
 /// Puts an item below the container it names by `parent` or by a dotted field; otherwise at the end.
 fn place(out: &mut Vec<Item>, mut item: Item, parent: Option<&str>) {
     if let Some(parent) = parent {
-        if let Some(container) = find(out, parent) {
+        if let Some(container) = find(out, parent, 0) {
             if let Some(bare) = item.field.strip_prefix(&format!("{parent}.")) {
-                item.field = bare.to_owned();
+                let bare = bare.to_owned();
+                item.rename(bare);
             }
             container.children.push(item);
             return;
@@ -235,7 +242,7 @@ fn place(out: &mut Vec<Item>, mut item: Item, parent: Option<&str>) {
         if let Some(container) =
             out.iter_mut().find(|i| i.field == head && matches!(i.ty, Type::Array | Type::Object))
         {
-            item.field = rest;
+            item.rename(rest);
             place(&mut container.children, item, None);
             return;
         }
@@ -243,12 +250,18 @@ fn place(out: &mut Vec<Item>, mut item: Item, parent: Option<&str>) {
     out.push(item);
 }
 
-fn find<'a>(items: &'a mut [Item], name: &str) -> Option<&'a mut Item> {
+/// Deepest container that is found by its name: rendering goes down one call for each.
+const MAX_NESTING: usize = 32;
+
+fn find<'a>(items: &'a mut [Item], name: &str, depth: usize) -> Option<&'a mut Item> {
+    if depth > MAX_NESTING {
+        return None;
+    }
     for item in items {
         if item.field == name && matches!(item.ty, Type::Array | Type::Object) {
             return Some(item);
         }
-        if let Some(found) = find(&mut item.children, name) {
+        if let Some(found) = find(&mut item.children, name, depth + 1) {
             return Some(found);
         }
     }
@@ -339,6 +352,7 @@ fn item(map: &Map, path: &str, problems: &mut Vec<Problem>) -> Option<Item> {
             l if l.is_empty() => field.clone(),
             l => l,
         },
+        key: Key::from(&field),
         field,
         ty,
         typed: !word.is_empty(),

@@ -1,15 +1,12 @@
 //! Reading JSON text: whole values with exact digits, and single members without building the rest.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
-use crate::value::{JsonError, Map, Number, Value};
+use crate::members::Members;
+use crate::value::{JsonError, Key, Map, Number, Value};
 
 /// Deepest nesting that is read.
 pub(crate) const MAX_DEPTH: usize = 128;
-
-/// Members from which an object gets an index of its keys while it is read.
-const LARGE: usize = 64;
 
 /// Where reading stopped, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,23 +196,19 @@ impl<'a> Reader<'a> {
 
     fn object(&mut self, depth: usize) -> Read<Value> {
         self.at += 1;
-        let mut members: Vec<(String, Value)> = Vec::new();
         if self.take(b'}') {
-            return Ok(Value::Object(Map::from_members(members)));
+            return Ok(Value::Object(Map::new()));
         }
-        let mut seen = Seen::default();
+        let mut members = Members::default();
         loop {
-            let key = self.key()?.into_owned();
+            let key = Key::from(self.key()?);
             let value = self.value(depth + 1)?;
-            match seen.position(&key, &members).and_then(|i| members.get_mut(i)) {
-                Some(slot) => slot.1 = value,
-                None => members.push((key, value)),
-            }
+            members.put(key, value);
             if self.take(b',') {
                 continue;
             }
             if self.take(b'}') {
-                return Ok(Value::Object(Map::from_members(members)));
+                return Ok(Value::Object(members.into_map()));
             }
             return self.fail("expected `,` or `}`");
         }
@@ -327,7 +320,7 @@ impl<'a> Reader<'a> {
                         Some(_) => {}
                         None => return self.fail("the text ends inside an object or a list"),
                     }
-                    self.at += 1;
+                    self.at = structure(self.bytes, self.at + 1);
                 }
             }
             _ => {
@@ -379,6 +372,31 @@ fn is_compact(raw: &str) -> bool {
     true
 }
 
+/// Position of the next quote or bracket from `from` on, or of a byte that is taken for one; the end without one.
+fn structure(bytes: &[u8], from: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let mut at = from.min(bytes.len());
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let w = u64::from_le_bytes(*chunk);
+        let quote = w ^ (ONES * 0x22);
+        // All four brackets have these bits, and few other bytes do.
+        let bracket = (w | (ONES * 0x26)) ^ (ONES * 0x7f);
+        let hits = ((quote.wrapping_sub(ONES) & !quote) | (bracket.wrapping_sub(ONES) & !bracket)) & HIGH;
+        if hits != 0 {
+            return at + (hits.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while let Some(b) = bytes.get(at) {
+        if matches!(b, b'"' | b'[' | b']' | b'{' | b'}') {
+            return at;
+        }
+        at += 1;
+    }
+    at
+}
+
 /// Position of the next quote, backslash or control character from `from` on; the end without one.
 fn special(bytes: &[u8], from: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -405,37 +423,4 @@ fn special(bytes: &[u8], from: usize) -> usize {
         at += 1;
     }
     at
-}
-
-/// Which keys an object had so far, so that objects of any size are read in linear time: a few bits per key while
-/// it is small, an index once it is large.
-#[derive(Default)]
-struct Seen {
-    bits: [u64; 4],
-    index: Option<HashMap<String, usize>>,
-}
-
-impl Seen {
-    /// Position of `key` among `members`; if it is new, it will be the next one.
-    fn position(&mut self, key: &str, members: &[(String, Value)]) -> Option<usize> {
-        if members.len() >= LARGE && self.index.is_none() {
-            self.index = Some(members.iter().enumerate().map(|(i, (k, _))| (k.clone(), i)).collect());
-        }
-        if let Some(index) = &mut self.index {
-            if let Some(at) = index.get(key) {
-                return Some(*at);
-            }
-            index.insert(key.to_owned(), members.len());
-            return None;
-        }
-        let mut h: u64 = key.len() as u64;
-        for b in key.bytes() {
-            h = (h ^ u64::from(b)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23);
-        }
-        let word = self.bits.get_mut((h & 3) as usize)?;
-        let bit = 1u64 << (h >> 2 & 63);
-        let maybe = *word & bit != 0;
-        *word |= bit;
-        if maybe { members.iter().position(|(k, _)| k == key) } else { None }
-    }
 }

@@ -15,6 +15,7 @@ mod items;
 mod json;
 mod lookup;
 pub mod mapping;
+mod members;
 pub mod metadata;
 pub mod mongo;
 mod outline;
@@ -43,7 +44,7 @@ pub use problem::{Problem, Severity, Spot};
 pub use shaping::{Shaped, Shaping};
 pub use steps::{FieldSteps, Stage, Trace};
 pub use text::{Lang, Text};
-pub use value::{JsonError, Map, Number, Value};
+pub use value::{JsonError, Key, Map, Number, Value};
 
 /// An instant that a value says, in unix milliseconds; times without a zone are in `tz` (dialect §3.4).
 pub fn instant(value: &Value, tz: chrono_tz::Tz) -> Option<i64> {

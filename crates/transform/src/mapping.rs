@@ -8,6 +8,7 @@ use crate::context::{Context, Scope};
 use crate::expr::{EvalError, Expr};
 use crate::extract::{self, Extractor};
 use crate::items::{Item, Miss, StaticMap, Type};
+use crate::members::Members;
 use crate::metadata::{Metadata, Side};
 use crate::path::Path;
 use crate::raw::{RawPlan, unreadable};
@@ -62,16 +63,20 @@ pub(crate) fn to_bool(v: &Value) -> Option<bool> {
 #[derive(Debug, Clone)]
 pub struct Request {
     meta: Metadata,
+    /// The request as a row of values, and as an object.
     row: RawPlan,
-    members: Extractor,
+    body: RawPlan,
+    /// What `otherRequest` reads of a record.
+    other: Extractor,
 }
 
 impl Request {
     /// Compiles a document. Findings about its expressions come from [`Metadata::parse`].
     pub fn compile(meta: &Metadata) -> Request {
         Request {
-            row: RawPlan::new(&meta.request),
-            members: RawPlan::members(&[&meta.request, &meta.other_request]),
+            row: RawPlan::row_of(&meta.request),
+            body: RawPlan::of(&meta.request),
+            other: RawPlan::members(&meta.other_request),
             meta: meta.clone(),
         }
     }
@@ -122,7 +127,7 @@ impl Request {
     /// As [`Request::render_row`]; content that is no JSON object.
     pub fn render_row_raw(&self, ctx: &Context, raw: &[u8], out: &mut Vec<Value>) -> Result<(), RenderError> {
         let ctx = Context { strict: ctx.strict && self.meta.strict, ..*ctx };
-        self.row.row(&self.meta.request, &ctx, raw, out, &mut Vec::new())
+        self.row.render(&self.meta.request, &ctx, raw, out, &mut Vec::new())
     }
 
     /// As [`Request::render`], from the record's raw JSON; reads only what the items name.
@@ -130,10 +135,24 @@ impl Request {
     /// # Errors
     /// As [`Request::render`]; content that is no JSON object.
     pub fn render_raw(&self, ctx: &Context, raw: &[u8]) -> Result<Rendered, RenderError> {
+        let ctx = Context { strict: ctx.strict && self.meta.strict, trace: None, ..*ctx };
+        let (mut warnings, mut values) = (Vec::new(), Vec::with_capacity(self.meta.request.len()));
+        self.body.render(&self.meta.request, &ctx, raw, &mut values, &mut warnings)?;
+        let mut members = Members::with_capacity(values.len());
+        for (item, v) in self.meta.request.iter().zip(values) {
+            if !v.is_null() {
+                members.put(item.key.clone(), v);
+            }
+        }
+        let request = members.into_map();
         let mut found = Vec::new();
-        self.members.extract(raw, &mut found).map_err(|e| unreadable(e.text()))?;
-        let record = extract::partial(self.members.paths(), &mut found);
-        self.render(ctx, Some(&record))
+        if !self.other.paths().is_empty() {
+            self.other.extract(raw, &mut found).map_err(|e| unreadable(e.text()))?;
+        }
+        let record = extract::partial(self.other.paths(), &mut found);
+        let scope = Scope::new(Some(&record));
+        let other = object(&self.meta.other_request, &ctx, &scope, "", &mut warnings)?;
+        Ok(Rendered { request, other, warnings })
     }
 
     /// How each field of `request` and `otherRequest` comes about for a record; failures are in the list.
@@ -213,7 +232,7 @@ fn object<'a>(
     bound: &str,
     warnings: &mut Vec<Text>,
 ) -> Result<Map, RenderError> {
-    let mut map = Map::new();
+    let mut members = Members::with_capacity(items.len());
     for item in items {
         let v = match evaluate(item, ctx, scope, bound, warnings) {
             // A trace shows every field; what failed is in it.
@@ -221,10 +240,10 @@ fn object<'a>(
             v => v?,
         };
         if let Some(v) = v.filter(|v| !v.is_null()) {
-            map.insert(item.field.clone(), v);
+            members.put(item.key.clone(), v);
         }
     }
-    Ok(map)
+    Ok(members.into_map())
 }
 
 fn error(item: &Item, e: EvalError) -> RenderError {
@@ -467,7 +486,7 @@ fn number(t: &str, whole: bool) -> Option<Number> {
     if !plain || t.len() > 100 {
         return None;
     }
-    let d: bigdecimal::BigDecimal = t.parse().ok()?;
+    let d = crate::value::decimal(t)?;
     if whole {
         if d.with_scale_round(0, RoundingMode::Down) != d {
             return None;

@@ -235,7 +235,9 @@ pub(crate) fn equal(a: &Value, b: &Value) -> bool {
         (Value::Null, Value::Null) => true,
         (Value::Null, _) | (_, Value::Null) => false,
         (Value::Array(_) | Value::Object(_), _) | (_, Value::Array(_) | Value::Object(_)) => a == b,
-        (Value::Number(x), Value::Number(y)) => x == y || x.to_decimal() == y.to_decimal(),
+        (Value::Number(x), Value::Number(y)) => {
+            x == y || x.to_decimal().is_some_and(|d| y.to_decimal() == Some(d))
+        }
         (Value::String(x), Value::String(y)) => x == y,
         _ => a.in_text() == b.in_text(),
     }

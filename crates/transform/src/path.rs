@@ -15,6 +15,10 @@ impl Path {
     /// Reads a path; blanks around segments do not count.
     pub fn new(path: &str) -> Self {
         let whole = path.trim().to_owned();
+        // What leads deeper than anything that is read is a name with dots.
+        if whole.bytes().filter(|b| *b == b'.').count() > crate::json::MAX_DEPTH {
+            return Path::key(&whole);
+        }
         let segs = whole.split('.').map(|s| s.trim().to_owned()).collect();
         Path { whole, segs }
     }

@@ -77,9 +77,22 @@ impl Pipe {
                 warnings.push(unknown(name));
                 v
             }
+            // What is text already doubles with each pipe of a chain.
+            Pipe::Json if v.as_str().is_some_and(|s| s.len() > MAX_GROWN) => {
+                warnings.push(too_long());
+                v
+            }
             Pipe::Json => Value::String(v.to_json()),
             Pipe::Replace(from, to) => match &v {
-                Value::String(s) if !from.is_empty() => Value::String(s.replace(from.as_str(), to)),
+                Value::String(s) if !from.is_empty() => {
+                    let more = to.len().saturating_sub(from.len());
+                    let grown = s.matches(from.as_str()).count().saturating_mul(more);
+                    if grown > MAX_GROWN {
+                        warnings.push(too_long());
+                        return v;
+                    }
+                    Value::String(s.replace(from.as_str(), to))
+                }
                 _ => v,
             },
             _ => match v {
@@ -128,6 +141,13 @@ impl Pipe {
             v
         })
     }
+}
+
+/// Bytes that one pipe may add to a text.
+const MAX_GROWN: usize = 256 << 10;
+
+fn too_long() -> Text {
+    text!("the text would become too long; left unchanged", "文本将过长,保持不变")
 }
 
 fn unknown(name: &str) -> Text {

@@ -28,8 +28,18 @@ enum Column {
 }
 
 impl RawPlan {
-    /// Plans the rendering of `items` as a row.
-    pub fn new(items: &[Item]) -> RawPlan {
+    /// Plans the rendering of `items` as values of an object.
+    pub fn of(items: &[Item]) -> RawPlan {
+        RawPlan::new(items, false)
+    }
+
+    /// Plans the rendering of `items` as columns: what is sent as it was read needs no building, lists and objects
+    /// are sent as JSON text.
+    pub fn row_of(items: &[Item]) -> RawPlan {
+        RawPlan::new(items, true)
+    }
+
+    fn new(items: &[Item], columns_are_text: bool) -> RawPlan {
         let mut paths: Vec<Path> = Vec::new();
         let mut columns: Vec<Column> = items.iter().map(|item| column(item, &mut paths)).collect();
         let slots = paths.len();
@@ -42,8 +52,7 @@ impl RawPlan {
                 *s = true;
             }
         }
-        // What is sent as it was read needs no building; lists and objects are sent as JSON text.
-        let mut texts = vec![true; slots];
+        let mut texts = vec![columns_are_text; slots];
         for (item, c) in items.iter().zip(&columns) {
             if let Column::Slot(n, _) = c
                 && let Some(t) = texts.get_mut(*n)
@@ -61,14 +70,14 @@ impl RawPlan {
     }
 
     /// The members of a record that `items` can read, as a record.
-    pub fn members(items: &[&[Item]]) -> Extractor {
+    pub fn members(items: &[Item]) -> Extractor {
         let mut roots = Vec::new();
-        items.iter().copied().flatten().for_each(|i| members(i, &mut roots));
+        items.iter().for_each(|i| members(i, &mut roots));
         Extractor::new(roots)
     }
 
-    /// Renders the row.
-    pub fn row(
+    /// Renders the values, one per item, null where there is none.
+    pub fn render(
         &self,
         items: &[Item],
         ctx: &Context,
@@ -76,7 +85,7 @@ impl RawPlan {
         out: &mut Vec<Value>,
         warnings: &mut Vec<Text>,
     ) -> Result<(), RenderError> {
-        let mut found = Vec::new();
+        let mut found = Vec::with_capacity(self.extractor.paths().len());
         self.extractor.extract(raw, &mut found).map_err(|e| unreadable(e.text()))?;
         if raw.trim_ascii_start().first() != Some(&b'{') {
             return Err(unreadable(text!("the record is no JSON object", "该数据不是 JSON 对象")));

@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 
 use crate::context::{Context, Scope};
 use crate::expr::Expr;
+use crate::formats;
 use crate::items::{Item, Type};
 use crate::metadata::Metadata;
 use crate::path::{self, Path};
@@ -128,8 +129,9 @@ impl Shaping {
             return;
         };
         let modelled = self.meta.build_model && model(&mut record, &self.meta.response, self.tz);
+        let mut left = formats::MAX_WRITTEN;
         for rule in &self.meta.format_response {
-            rule.apply(&mut record, self.tz, now);
+            rule.apply(&mut record, self.tz, now, &mut left);
         }
         gather_costs(&mut record, &self.meta.cost_keys);
         let mut changed =
@@ -156,12 +158,20 @@ impl Shaping {
         }
         if !self.meta.beat_flat.is_empty() {
             let mut rows = vec![(record, false)];
+            let mut left = MAX_FLAT;
             for array in &self.meta.beat_flat {
-                rows = rows.into_iter().flat_map(|(r, had)| flatten(r, array, had)).collect();
+                let mut next = Vec::with_capacity(rows.len());
+                for (row, had) in rows {
+                    if !flatten(row, array, had, &mut left, &mut next) {
+                        out.push(too_many(raw, array));
+                        return;
+                    }
+                }
+                rows = next;
             }
             let many = rows.iter().any(|(_, had)| *had);
             for (i, (row, _)) in rows.into_iter().enumerate() {
-                let suffix = many.then(|| self.meta.beat_flat_base + i as i64);
+                let suffix = many.then(|| self.meta.beat_flat_base.saturating_add(i as i64));
                 self.push(Value::Object(row), suffix, out);
             }
             return;
@@ -244,15 +254,40 @@ fn gather_costs(record: &mut Map, keys: &[String]) {
     record.insert("_Fcost", pairs);
 }
 
+/// Values that the records of one element may hold together, once its arrays are flattened. Several arrays multiply:
+/// four of a thousand rows would be a trillion records.
+const MAX_FLAT: usize = 2_000_000;
+
+/// How many values there are in a record.
+fn weight(v: &Value) -> usize {
+    match v {
+        Value::Array(a) => 1 + a.iter().map(weight).sum::<usize>(),
+        Value::Object(m) => 1 + m.iter().map(|(_, v)| weight(v)).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+/// An element whose rows are more than can be made.
+fn too_many(raw: &Bytes, array: &str) -> Shaped {
+    let why = text!(
+        "flattening `{array}` too would make more rows than can be held; flatten fewer arrays",
+        "再展开 `{array}` 将产生过多的行;请减少展开的数组"
+    );
+    Shaped { id: None, number: None, content: raw.clone(), filtered: None, rejected: Some(why) }
+}
+
 /// One record per element of an array: the header, and the element as an object under the array's name.
 fn split(record: &Map, array: &str) -> Vec<Map> {
     let path = Path::new(array);
     let root = Value::Object(record.clone());
     let Some(Value::Array(items)) = path.get(&root) else { return vec![record.clone()] };
+    // The header alone is copied for each.
+    let mut header = record.clone();
+    path::set(&mut header, path.segs(), Value::Null);
     items
         .into_iter()
         .map(|item| {
-            let mut one = record.clone();
+            let mut one = header.clone();
             path::set(&mut one, path.segs(), item);
             one
         })
@@ -260,15 +295,22 @@ fn split(record: &Map, array: &str) -> Vec<Map> {
 }
 
 /// One record per element of an array, the element's members as `array_member` (dialect §6.3). `array` may name a
-/// list inside rows that were flattened before (`details.detail_batch`).
-fn flatten(mut record: Map, array: &str, had: bool) -> Vec<(Map, bool)> {
+/// list inside rows that were flattened before (`details.detail_batch`). False when it would be more than what is left.
+fn flatten(mut record: Map, array: &str, had: bool, left: &mut usize, out: &mut Vec<(Map, bool)>) -> bool {
     let flat = array.replace('.', "_");
     let key = if record.get(&flat).is_some() { flat.clone() } else { array.to_owned() };
-    let Some(found) = record.remove(&key) else { return vec![(record, had)] };
+    let Some(found) = record.remove(&key) else {
+        out.push((record, had));
+        return true;
+    };
     match found {
-        Value::Array(items) if !items.is_empty() => items
-            .into_iter()
-            .map(|item| {
+        Value::Array(items) if !items.is_empty() => {
+            let each: usize = 1 + record.iter().map(|(_, v)| weight(v)).sum::<usize>();
+            let Some(rest) = each.checked_mul(items.len()).and_then(|all| left.checked_sub(all)) else {
+                return false;
+            };
+            *left = rest;
+            out.extend(items.into_iter().map(|item| {
                 let mut one = record.clone();
                 match item {
                     Value::Object(members) => {
@@ -279,13 +321,14 @@ fn flatten(mut record: Map, array: &str, had: bool) -> Vec<(Map, bool)> {
                     scalar => one.insert(flat.clone(), scalar),
                 }
                 (one, true)
-            })
-            .collect(),
+            }));
+        }
         // Empty or absent: one record without the flattened keys, no suffix.
-        Value::Array(_) | Value::Null => vec![(record, had)],
+        Value::Array(_) | Value::Null => out.push((record, had)),
         other => {
             record.insert(key, other);
-            vec![(record, had)]
+            out.push((record, had));
         }
     }
+    true
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::members::Members;
 use crate::{Text, text};
 
 /// A number, its digits kept as written: money and 64-bit ids never pass through floating point.
@@ -58,11 +59,11 @@ impl Number {
         }
     }
 
-    /// The exact decimal value.
+    /// The exact decimal value; `None` of a number that is too long to be computed with.
     pub fn to_decimal(&self) -> Option<bigdecimal::BigDecimal> {
         match &self.0 {
             Repr::Int(n) => Some((*n).into()),
-            Repr::Text(t) => t.parse().ok(),
+            Repr::Text(t) => decimal(t),
         }
     }
 
@@ -88,9 +89,12 @@ impl fmt::Display for Number {
     }
 }
 
+/// A key of an object; up to 24 bytes need no allocation, and few keys are longer.
+pub type Key = compact_str::CompactString;
+
 /// An object that keeps the order of its keys.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Map(Vec<(String, Value)>);
+pub struct Map(Vec<(Key, Value)>);
 
 impl Map {
     /// An empty object.
@@ -99,7 +103,7 @@ impl Map {
     }
 
     /// From members whose keys are known to differ.
-    pub(crate) fn from_members(members: Vec<(String, Value)>) -> Self {
+    pub(crate) fn from_members(members: Vec<(Key, Value)>) -> Self {
         Map(members)
     }
 
@@ -114,7 +118,7 @@ impl Map {
     }
 
     /// Sets a key: the last one wins, at the place of the first.
-    pub fn insert(&mut self, key: impl Into<String>, value: Value) {
+    pub fn insert(&mut self, key: impl Into<Key>, value: Value) {
         let key = key.into();
         match self.0.iter_mut().find(|(k, _)| *k == key) {
             Some(slot) => slot.1 = value,
@@ -146,20 +150,21 @@ impl Map {
 
 impl IntoIterator for Map {
     type Item = (String, Value);
-    type IntoIter = std::vec::IntoIter<(String, Value)>;
+    type IntoIter = std::iter::Map<std::vec::IntoIter<(Key, Value)>, fn((Key, Value)) -> (String, Value)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.0.into_iter().map(|(k, v)| (k.into_string(), v))
     }
 }
 
 impl FromIterator<(String, Value)> for Map {
     fn from_iter<T: IntoIterator<Item = (String, Value)>>(iter: T) -> Self {
-        let mut map = Map::new();
+        let iter = iter.into_iter();
+        let mut members = Members::with_capacity(iter.size_hint().0);
         for (k, v) in iter {
-            map.insert(k, v);
+            members.put(k.into(), v);
         }
-        map
+        members.into_map()
     }
 }
 
@@ -338,7 +343,21 @@ impl Value {
     }
 }
 
-/// Shortest decimal without exponent.
+/// Most digits of a number, and the largest exponent, that is computed with: more than any float or column holds.
+const MAX_DIGITS: usize = 1000;
+const MAX_EXPONENT: i32 = 400;
+
+/// The exact decimal value of a text. `1e999999999` is a few bytes and would be a billion digits: it is none.
+pub(crate) fn decimal(text: &str) -> Option<bigdecimal::BigDecimal> {
+    let (mantissa, exponent) = match text.find(['e', 'E']) {
+        Some(at) => (text.get(..at)?, text.get(at + 1..)?.parse().ok()?),
+        None => (text, 0i32),
+    };
+    let fine = mantissa.len() <= MAX_DIGITS && (-MAX_EXPONENT..=MAX_EXPONENT).contains(&exponent);
+    if fine { text.parse().ok() } else { None }
+}
+
+/// Shortest decimal without exponent; a number beyond all bounds as it is written.
 fn plain_digits(n: &Number) -> String {
     let text = n.text();
     if text.contains(['e', 'E']) {
@@ -388,7 +407,7 @@ impl From<&serde_json::Value> for Value {
             serde_json::Value::String(s) => Value::String(s.clone()),
             serde_json::Value::Array(a) => Value::Array(a.iter().map(Value::from).collect()),
             serde_json::Value::Object(m) => {
-                Value::Object(Map(m.iter().map(|(k, v)| (k.clone(), Value::from(v))).collect()))
+                Value::Object(Map(m.iter().map(|(k, v)| (k.into(), Value::from(v))).collect()))
             }
         }
     }

@@ -153,6 +153,7 @@ pub(super) const TABLE: &[Builtin] = &[
     }),
     strict("TIME_FORMAT", 2, 2, |a, _| {
         let Some(us) = clock(a, 0) else { return Ok(Sv::Null) };
+        super::eval::bounded(text(a, 1).len() * 8)?;
         let out = format::format(What::Time(us), &text(a, 1), false);
         Ok(out.map_or(Sv::Null, Sv::text))
     }),

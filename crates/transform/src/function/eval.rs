@@ -11,7 +11,13 @@ use super::{FnEnv, FnError, arith, bind_bare, bind_text, cast, compare, interval
 use crate::{Value, text};
 
 /// Longest text a function may build, in bytes: what MySQL's max_allowed_packet is for.
-pub(super) const MAX_TEXT: usize = 4 * 1024 * 1024;
+pub(super) const MAX_TEXT: usize = 1024 * 1024;
+
+/// Bytes of long texts that one evaluation may go over, call by call: short expressions can nest many that are long.
+const MAX_WORK: usize = 8 * MAX_TEXT;
+
+/// Texts up to this length are not counted.
+const SHORT: usize = 1024;
 
 /// One evaluation.
 pub(super) struct Ctx<'a, 'b> {
@@ -21,11 +27,13 @@ pub(super) struct Ctx<'a, 'b> {
     pub rows: Option<Rows<'a>>,
     /// Arguments of the calls under way.
     stack: Vec<Sv<'a>>,
+    /// Bytes of long texts so far.
+    work: usize,
 }
 
 impl<'a, 'b> Ctx<'a, 'b> {
     pub fn new(env: &'b FnEnv, bind: &'b mut dyn FnMut(usize, bool) -> Cow<'a, Value>) -> Self {
-        Ctx { env, bind, rows: None, stack: Vec::new() }
+        Ctx { env, bind, rows: None, stack: Vec::new(), work: 0 }
     }
 
     /// The value of a reference: its row's inside an aggregate over a formula.
@@ -57,12 +65,18 @@ impl<'a, 'b> Ctx<'a, 'b> {
                 }
                 let given = self.stack.get(base..).unwrap_or(&[]);
                 let out = (f.run)(given, self.env).map_err(|e| e.at(*place));
+                let long = given.iter().chain(&out).map(length).filter(|n| *n > SHORT).sum();
                 self.stack.truncate(base);
+                self.spend(long).map_err(|e| e.at(*place))?;
                 out?
             }
             Node::Binary(op, a, b, place) => {
                 let x = self.eval(a)?.single();
                 let y = self.eval(b)?.single();
+                let long = length(&x) + length(&y);
+                if long > SHORT {
+                    self.spend(long).map_err(|e| e.at(*place))?;
+                }
                 self.binary(*op, x, y).map_err(|e| e.at(*place))?
             }
             Node::If(three) => {
@@ -155,14 +169,15 @@ impl<'a, 'b> Ctx<'a, 'b> {
                     Some(e) => self.eval(e)?.single().as_text().unwrap_or_default().chars().next(),
                     None => Some('\\'),
                 };
+                self.spend(length(&s) + length(&p))?;
                 match (s.as_text(), p.as_text()) {
                     (Some(text), Some(pattern)) => {
                         // Bytes are matched one by one.
                         let hit = if matches!(s, Sv::Bin(_)) || matches!(p, Sv::Bin(_)) {
                             let bytes = |t: &str| t.bytes().map(char::from).collect::<String>();
-                            patterns::like(&bytes(&text), &bytes(&pattern), escape, compare::exact)
+                            patterns::like(&bytes(&text), &bytes(&pattern), escape, compare::exact)?
                         } else {
-                            patterns::like(&text, &pattern, escape, compare::fold)
+                            patterns::like(&text, &pattern, escape, compare::fold)?
                         };
                         Sv::flag(Some(hit != *negated))
                     }
@@ -181,6 +196,7 @@ impl<'a, 'b> Ctx<'a, 'b> {
                         &dynamic
                     }
                 };
+                self.spend(length(&s))?;
                 match s.as_text() {
                     Some(s) => Sv::flag(Some(regex.is_match(&s) != *negated)),
                     None => Sv::Null,
@@ -212,6 +228,15 @@ impl<'a, 'b> Ctx<'a, 'b> {
         Ok(interval::unit_call(which, unit, &given, self.env))
     }
 
+    /// Counts so many bytes.
+    fn spend(&mut self, bytes: usize) -> Result<(), FnError> {
+        self.work = self.work.saturating_add(bytes);
+        if self.work > MAX_WORK {
+            return Err(too_long());
+        }
+        Ok(())
+    }
+
     fn truth(&mut self, node: &'a Node) -> Result<Option<bool>, FnError> {
         Ok(self.eval(node)?.truth())
     }
@@ -233,6 +258,8 @@ impl<'a, 'b> Ctx<'a, 'b> {
                 Seg::Ref(n) => out.push_str(&in_quotes(&self.bound(*n, false))),
             }
         }
+        // What this is too much for fails at the next call.
+        self.work = self.work.saturating_add(if out.len() > SHORT { out.len() } else { 0 });
         Sv::Str(Cow::Owned(out))
     }
 
@@ -328,11 +355,19 @@ fn in_quotes(v: &Value) -> Cow<'_, str> {
 
 /// Refuses a text of so many bytes.
 pub(super) fn bounded(bytes: usize) -> Result<(), FnError> {
-    if bytes > MAX_TEXT {
-        return Err(FnError::new(
-            "HL-2311",
-            text!("the text would be longer than 4 MiB", "文本将超过 4 MiB"),
-        ));
+    if bytes > MAX_TEXT { Err(too_long()) } else { Ok(()) }
+}
+
+fn too_long() -> FnError {
+    FnError::new("HL-2311", text!("the text would be longer than 1 MiB", "文本将超过 1 MiB"))
+}
+
+/// Bytes of a text.
+fn length(v: &Sv) -> usize {
+    match v {
+        Sv::Str(s) => s.len(),
+        Sv::Json(s) => s.len(),
+        Sv::Bin(b) => b.len(),
+        _ => 0,
     }
-    Ok(())
 }

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use super::compare;
 use super::decimal::Dec;
 use super::eval::bounded;
 use super::jsontext::{self, J, Step};
-use super::patterns::like;
+use super::patterns::{self, like};
 use super::sv::{Num, Sv};
 use super::table::{Builtin, Out, open, strict};
 
@@ -152,8 +153,16 @@ pub(super) const TABLE: &[Builtin] = &[
         let Some(doc) = jsontext::parse(&doc) else { return Ok(Sv::Null) };
         let one = !text(a, 1).eq_ignore_ascii_case("all");
         let wanted = text(a, 2);
+        // It is compared with every text of the document.
+        if wanted.len() > 256 {
+            return Err(patterns::too_costly());
+        }
         let mut found = Vec::new();
         search(&doc, &wanted, "$".into(), one, &mut found);
+        bounded(found.iter().map(String::len).sum())?;
+        // A repeated key gives the same path twice.
+        let mut seen = HashSet::new();
+        found.retain(|path| seen.insert(path.clone()));
         let mut quoted: Vec<String> = Vec::new();
         for f in &found {
             let mut q = String::new();
@@ -333,14 +342,15 @@ fn contains(doc: &J, part: &J) -> bool {
     }
 }
 
+/// Longest path that is followed.
+const MAX_PATH: usize = 4096;
+
 fn search(v: &J, wanted: &str, at: String, one: bool, found: &mut Vec<String>) {
-    if one && !found.is_empty() {
+    if (one && !found.is_empty()) || at.len() > MAX_PATH {
         return;
     }
     match v {
-        J::Text(raw)
-            if like(&jsontext::unescape(raw), wanted, Some('\\'), compare::exact) && !found.contains(&at) =>
-        {
+        J::Text(raw) if like(&jsontext::unescape(raw), wanted, Some('\\'), compare::exact) == Ok(true) => {
             found.push(at);
         }
         J::Array(items) => {

@@ -200,7 +200,10 @@ fn number(n: &Num) -> Value {
     match exact {
         Some(d) => match d.as_int() {
             Some(i) => Value::Number(Number::from_i64(i)),
-            None => Number::from_text(&d.text()).map_or(Value::Null, Value::Number),
+            None => {
+                let text = d.text();
+                Value::Number(Number::from_checked(&text, !text.contains('.')))
+            }
         },
         // Far beyond every decimal: its digits, written out.
         None => Number::from_text(&format!("{}", n.f64())).map_or(Value::Null, Value::Number),

@@ -5,8 +5,24 @@ use std::borrow::Cow;
 use super::FnError;
 use crate::text;
 
+/// Steps that one comparison may take, and bytes that the matches of one replacement may go over: both grow with the
+/// square of the text at worst.
+const MAX_STEPS: usize = 5_000_000;
+
+pub(super) fn too_costly() -> FnError {
+    FnError::new("HL-2311", text!("the pattern goes over the text too often", "模式对该文本的匹配次数过多"))
+}
+
 /// `LIKE` with `%`, `_` and an escape character; `fold` takes letters' case away, blanks at the end count.
-pub(super) fn like(s: &str, pattern: &str, escape: Option<char>, fold: fn(char) -> char) -> bool {
+///
+/// # Errors
+/// A long pattern over a long text that nearly fits everywhere.
+pub(super) fn like(
+    s: &str,
+    pattern: &str,
+    escape: Option<char>,
+    fold: fn(char) -> char,
+) -> Result<bool, FnError> {
     #[derive(PartialEq, Clone, Copy)]
     enum P {
         Any,
@@ -26,7 +42,12 @@ pub(super) fn like(s: &str, pattern: &str, escape: Option<char>, fold: fn(char) 
     let s: Vec<char> = s.chars().map(fold).collect();
     // Greedy with one point to come back to: never exponential.
     let (mut i, mut j, mut star) = (0, 0, None);
+    let mut steps = 0;
     while i < s.len() {
+        steps += 1;
+        if steps > MAX_STEPS {
+            return Err(too_costly());
+        }
         match pat.get(j) {
             Some(P::Any) => {
                 star = Some((j, i));
@@ -46,11 +67,11 @@ pub(super) fn like(s: &str, pattern: &str, escape: Option<char>, fold: fn(char) 
                     i = si + 1;
                     star = Some((sj, si + 1));
                 }
-                None => return false,
+                None => return Ok(false),
             },
         }
     }
-    pat.iter().skip(j).all(|p| *p == P::Any)
+    Ok(pat.iter().skip(j).all(|p| *p == P::Any))
 }
 
 /// A regular expression with MariaDB's meaning: letters' case does not count, `\d`, `\w` and `\s` are of ASCII.
@@ -91,8 +112,27 @@ impl Regex {
     }
 
     /// Replaces all matches; `\1` in the replacement stands for a group.
-    pub fn replace<'s>(&self, s: &'s str, with: &str) -> Cow<'s, str> {
-        self.0.replace_all(s, groups(with).as_str())
+    ///
+    /// # Errors
+    /// A text that becomes too long, or that the matches go over too often: each is linear, all of them are not.
+    pub fn replace(&self, s: &str, with: &str) -> Result<String, FnError> {
+        let with = groups(with);
+        let mut out = String::new();
+        let (mut behind, mut steps) = (0, 0);
+        for found in self.0.captures_iter(s) {
+            let Some(whole) = found.get(0) else { continue };
+            steps += s.len() - whole.start();
+            if steps > 4 * MAX_STEPS {
+                return Err(too_costly());
+            }
+            out.push_str(s.get(behind..whole.start()).unwrap_or(""));
+            found.expand(&with, &mut out);
+            behind = whole.end();
+            super::eval::bounded(out.len())?;
+        }
+        out.push_str(s.get(behind..).unwrap_or(""));
+        super::eval::bounded(out.len())?;
+        Ok(out)
     }
 }
 

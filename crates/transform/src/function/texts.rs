@@ -109,9 +109,7 @@ pub(super) const TABLE: &[Builtin] = &[
         if s.is_empty() {
             return Ok(Sv::Str(s));
         }
-        let out = regex(a)?.replace(&s, &text(a, 2)).into_owned();
-        bounded(out.len())?;
-        Ok(Sv::text(out))
+        Ok(Sv::text(regex(a)?.replace(&s, &text(a, 2))?))
     }),
     strict("REGEXP_SUBSTR", 2, 2, |a, _| {
         let s = text(a, 0);
@@ -305,16 +303,17 @@ fn locate(needle: &str, hay: &str, from: i64, fold: fn(char) -> char) -> i64 {
     if from < 1 {
         return 0;
     }
-    let h: Vec<char> = hay.chars().map(fold).collect();
-    if start > 0 && start >= h.len() {
+    if start > 0 && hay.chars().nth(start).is_none() {
         return 0;
     }
-    let n: Vec<char> = needle.chars().map(fold).collect();
-    if n.is_empty() {
+    if needle.is_empty() {
         return from;
     }
-    let rest = h.get(start..).unwrap_or(&[]);
-    rest.windows(n.len()).position(|w| w == n).map_or(0, |i| from + i as i64)
+    // A search in texts takes linear time; a letter stays one letter.
+    let rest: String = hay.chars().skip(start).map(fold).collect();
+    let needle: String = needle.chars().map(fold).collect();
+    let before = rest.find(&needle).and_then(|at| rest.get(..at));
+    before.map_or(0, |b| from + i64::try_from(b.chars().count()).unwrap_or(0))
 }
 
 fn pad<'a>(a: &[Sv<'a>], left: bool) -> Out<'a> {

@@ -1,11 +1,12 @@
 //! Parsers chosen by `type`: JSON paths, XML, CSV, regular expressions, dates, numbers, enumerations (dialect §4.1).
 
-use bigdecimal::{BigDecimal, RoundingMode};
+use bigdecimal::RoundingMode;
 use chrono_tz::Tz;
 use regex::{Regex, RegexBuilder};
 use serde_json_path::JsonPath;
 
 use super::xml::XPath;
+use crate::value::decimal;
 use crate::{Map, Number, Text, Value, text, times};
 
 /// Longest expression of a parser, in bytes.
@@ -14,10 +15,81 @@ const MAX_EXPRESSION: usize = 2_000;
 /// Longest text that is parsed as CSV or XML, in bytes.
 const MAX_TEXT: usize = 8 << 20;
 
+/// Longest text that a regular expression goes over: linear for one match, for all of them it may be quadratic.
+const MAX_MATCHED: usize = 256 << 10;
+
+/// Bytes that all matches of one text may go over.
+const MAX_STEPS: usize = 20_000_000;
+
+/// Nodes that a JSON path may come to.
+const MAX_NODES: f64 = 5e5;
+
+/// What a JSON path costs at the most, by its own text. It keeps what it finds twice: `$..*..*..*` and
+/// `$[*,*][*,*][*,*]` find exponentially much in a document that is deep enough.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cost {
+    /// Segments `..`
+    deep: i32,
+    /// Paths from the root inside of filters.
+    rooted: i32,
+    /// Product of the numbers of selectors in brackets.
+    selectors: f64,
+    /// Patterns are compiled for each node.
+    patterns: bool,
+}
+
+impl Cost {
+    fn of(path: &str) -> Cost {
+        let mut cost = Cost { deep: 0, rooted: -1, selectors: 1.0, patterns: false };
+        let mut open: Vec<f64> = Vec::new();
+        let (mut quote, mut escaped, mut before) = (None, false, ' ');
+        for c in path.chars() {
+            match (quote, c) {
+                (Some(_), _) if escaped => escaped = false,
+                (Some(_), '\\') => escaped = true,
+                (Some(q), c) if q == c => quote = None,
+                (Some(_), _) => {}
+                (None, '\'' | '"') => quote = Some(c),
+                (None, '.') if before == '.' => cost.deep += 1,
+                (None, '$') => cost.rooted += 1,
+                (None, '[') => open.push(1.0),
+                (None, ',') => open.iter_mut().last().into_iter().for_each(|n| *n += 1.0),
+                (None, ']') => cost.selectors *= open.pop().unwrap_or(1.0),
+                _ => {}
+            }
+            before = c;
+        }
+        cost.patterns = path.contains("match(") || path.contains("search(");
+        cost
+    }
+
+    /// Nodes that the path may come to in this document.
+    fn over(self, document: &Value) -> f64 {
+        let (nodes, depth) = size(document);
+        let (nodes, depth) = (f64::from(nodes), f64::from(depth));
+        let visited =
+            nodes * depth.powi((self.deep - 1).max(0)) * nodes.powi(self.rooted.max(0)) * self.selectors;
+        if self.patterns { visited * 500.0 } else { visited }
+    }
+}
+
+/// Values in a document, and how deep they are.
+fn size(v: &Value) -> (u32, u32) {
+    let inner = |all: &mut dyn Iterator<Item = &Value>| {
+        all.map(size).fold((1u32, 0u32), |(n, d), (m, e)| (n.saturating_add(m), d.max(e)))
+    };
+    let (n, d) = match v {
+        Value::Array(a) => inner(&mut a.iter()),
+        Value::Object(m) => inner(&mut m.iter().map(|(_, v)| v)),
+        _ => (1, 0),
+    };
+    (n, d + 1)
+}
+
 /// A parser of this family.
 #[derive(Debug, Clone)]
 pub(super) enum Typed {
-    JsonPath { path: Box<JsonPath>, all: bool },
+    JsonPath { path: Box<JsonPath>, cost: Cost, all: bool },
     Xml { path: XPath, all: bool },
     Csv { delimiter: char, header: bool, skip_empty: bool },
     Regex { regex: Regex, group: usize, all: bool },
@@ -43,7 +115,11 @@ impl Typed {
         Some(match kind.to_ascii_lowercase().as_str() {
             "jsonpath" => {
                 let written = text_of(&["expression", "path", "params"]).unwrap_or_default();
-                json_path(&written).map(|path| Typed::JsonPath { path: Box::new(path), all })
+                json_path(&written).map(|path| Typed::JsonPath {
+                    path: Box::new(path),
+                    cost: Cost::of(&written),
+                    all,
+                })
             }
             "xml" => {
                 let written = text_of(&["xpath", "expression", "params"]).unwrap_or_default();
@@ -88,7 +164,7 @@ impl Typed {
             return v;
         }
         match self {
-            Typed::JsonPath { path, all } => {
+            Typed::JsonPath { path, cost, all } => {
                 let document = match &v {
                     Value::String(s) => match Value::parse(s.as_bytes()) {
                         Ok(d) => d,
@@ -99,6 +175,13 @@ impl Typed {
                     },
                     other => other.clone(),
                 };
+                if cost.over(&document) > MAX_NODES {
+                    warnings.push(text!(
+                        "the JSON path goes through this value too often; the value is left unchanged",
+                        "JSON 路径对该值的遍历次数过多,值保持不变"
+                    ));
+                    return v;
+                }
                 let document = document.to_serde();
                 let nodes = path.query(&document);
                 if *all {
@@ -131,10 +214,22 @@ impl Typed {
             },
             Typed::Regex { regex, group, all } => {
                 let source = v.in_text();
-                let mut hits = regex
-                    .captures_iter(&source)
-                    .map(|c| c.get(*group).map_or(Value::Null, |m| Value::String(m.as_str().to_owned())));
-                if *all { Value::Array(hits.collect()) } else { hits.next().unwrap_or(Value::Null) }
+                if source.len() > MAX_MATCHED {
+                    warnings.push(too_long());
+                    return v;
+                }
+                let mut hits = Vec::new();
+                let mut steps = 0;
+                for c in regex.captures_iter(&source).take(if *all { usize::MAX } else { 1 }) {
+                    // Each match is linear, all of them together need not be.
+                    steps += c.get(0).map_or(0, |m| source.len() - m.start());
+                    if steps > MAX_STEPS {
+                        warnings.push(too_long());
+                        return v;
+                    }
+                    hits.push(c.get(*group).map_or(Value::Null, |m| Value::String(m.as_str().to_owned())));
+                }
+                if *all { Value::Array(hits) } else { hits.into_iter().next().unwrap_or(Value::Null) }
             }
             Typed::Date(pattern) => match times::read_wall(&v, tz) {
                 Some(t) => Value::String(times::by_pattern(t, pattern)),
@@ -152,7 +247,7 @@ impl Typed {
             Typed::Decimals(scale) => {
                 let words = v.in_text();
                 let words = words.trim();
-                let number = if words.len() > 100 { None } else { words.parse::<BigDecimal>().ok() };
+                let number = if words.len() > 100 { None } else { decimal(words) };
                 match number {
                     Some(d) => {
                         let d = match scale {
@@ -204,6 +299,10 @@ fn short(written: &str) -> Result<&str, Text> {
 
 fn json_path(written: &str) -> Result<JsonPath, Text> {
     let written = short(written.trim())?;
+    // The parser steps back and tries again: each level of filters doubles its work.
+    if written.matches('?').count() > 5 {
+        return Err(text!("the expression is too long or too deep", "表达式过长或嵌套过深"));
+    }
     JsonPath::parse(written).map_err(|e| {
         text!("the JSON path `{written}` cannot be read: {e}", "JSON 路径 `{written}` 无法读取:{e}")
     })

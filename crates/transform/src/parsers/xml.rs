@@ -7,6 +7,12 @@ use crate::{Text, Value, text};
 /// Nodes of a document at most.
 const MAX_NODES: u32 = 200_000;
 
+/// Nodes that one search may look at: `//` within `//` looks at nested ones again and again.
+const MAX_VISITS: usize = 1_000_000;
+
+/// Bytes that all found texts may have: an element's text is that of every element in it.
+const MAX_FOUND: usize = 8 << 20;
+
 /// A compiled path.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct XPath {
@@ -107,14 +113,22 @@ impl XPath {
         let document = Document::parse_with_options(source.trim_start(), options)
             .map_err(|e| text!("the value is no XML ({e}); left unchanged", "该值不是 XML({e}),保持不变"))?;
         let mut at = vec![document.root()];
+        let mut left = MAX_VISITS;
         for step in &self.steps {
             let mut next: Vec<Node> = Vec::new();
             for node in &at {
+                let mut seen = 0;
                 let mut found: Vec<Node> = if step.deep {
-                    node.descendants().filter(|n| n != node && step.names(n)).collect()
+                    let all = node.descendants().take(left).inspect(|_| seen += 1);
+                    all.filter(|n| n != node && step.names(n)).collect()
                 } else {
-                    node.children().filter(|n| step.names(n)).collect()
+                    let all = node.children().take(left).inspect(|_| seen += 1);
+                    all.filter(|n| step.names(n)).collect()
                 };
+                left -= seen;
+                if left == 0 {
+                    return Err(too_much());
+                }
                 for test in &step.tests {
                     found = test.keep(found);
                 }
@@ -124,18 +138,39 @@ impl XPath {
             next.dedup();
             at = next;
         }
-        Ok(at
-            .iter()
-            .filter_map(|n| match &self.take {
+        let mut texts = Vec::new();
+        let mut room = MAX_FOUND;
+        let mut left = MAX_VISITS;
+        for n in &at {
+            let found = match &self.take {
                 Take::Attribute(a) => n.attribute(a.as_str()).map(str::to_owned),
                 Take::Text => {
-                    let all: String =
-                        n.descendants().filter(Node::is_text).filter_map(|t| t.text()).collect();
+                    let mut all = String::new();
+                    for t in n.descendants() {
+                        // Elements within elements are gone through for each of them.
+                        left = left.checked_sub(1).ok_or_else(too_much)?;
+                        all.push_str(t.text().filter(|_| t.is_text()).unwrap_or(""));
+                        if all.len() > room {
+                            return Err(too_much());
+                        }
+                    }
                     Some(all.trim().to_owned())
                 }
-            })
-            .collect())
+            };
+            if let Some(found) = found {
+                room = room.checked_sub(found.len()).ok_or_else(too_much)?;
+                texts.push(found);
+            }
+        }
+        Ok(texts)
     }
+}
+
+fn too_much() -> Text {
+    text!(
+        "the XPath goes through the document too often; left unchanged",
+        "XPath 对文档的遍历次数过多,保持不变"
+    )
 }
 
 /// Where a step ends: at the next `/` outside of brackets and quotes.

@@ -1,5 +1,6 @@
 //! Tests of the dialect against its published vectors, by their ids.
 
+mod bounds;
 mod documents;
 mod grouping;
 mod ids;

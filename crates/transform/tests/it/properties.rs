@@ -21,6 +21,31 @@ fn eval(expr: &str, record: &Value) -> Option<Value> {
     .map(|v| v.0)
 }
 
+/// Pieces of expressions.
+const PARTS: &[&str] = &[
+    "{{a}}",
+    "{{b}}",
+    "{{n}}",
+    "{{l}}",
+    "{{l.k}}",
+    "{{l.0}}",
+    "{{d|date}}",
+    "{{d|timestamp}}",
+    "{{LAST_SYNC_TIME|datetime}}",
+    "'{{b}}'",
+    "1",
+    "NOW()",
+    "RAND(3)",
+    "LEFT('{{b}}',1)",
+    "{{a}} * 3",
+    "SUM({{l}})",
+    "{b}",
+    "{{",
+    "}}",
+    "'",
+    "x",
+];
+
 proptest! {
     #[test]
     fn expressions_never_panic(s in "\\PC{0,60}", f in "[-+*/%(){}'\"a-zA-Z0-9_ ,.|=<>]{0,60}") {
@@ -40,6 +65,26 @@ proptest! {
         prop_assert_eq!(eval("{{v}}", &record), Some(Value::from(data.clone())));
         prop_assert_eq!(eval("x{{v}}", &record), Some(Value::from(format!("x{data}"))));
         prop_assert_eq!(eval("_function CONCAT('{{v}}','')", &record), Some(Value::from(data)));
+    }
+
+    /// The same expression over the same record: the same value, compiled again or not, and whatever was evaluated
+    /// in between.
+    #[test]
+    fn evaluation_is_deterministic(
+        parts in prop::collection::vec(prop::sample::select(PARTS), 1..8),
+        between in prop::sample::select(PARTS),
+    ) {
+        let record = Value::parse(br#"{"a":1.50,"b":"x","d":"2024-02-29","n":null,"l":[1,"2",{"k":"v"}]}"#).unwrap_or_default();
+        for text in [parts.concat(), format!("_function CONCAT({})", parts.join(","))] {
+            let first = eval(&text, &record);
+            let _ = eval(between, &record);
+            prop_assert_eq!(&first, &eval(&text, &record));
+            if let Some(v) = first {
+                // What is printed is read again as it was.
+                let printed = v.to_json();
+                prop_assert_eq!(Value::parse(printed.as_bytes()).map(|v| v.to_json()), Ok(printed));
+            }
+        }
     }
 
     #[test]
