@@ -18,8 +18,9 @@ use nix::time::{ClockId, clock_gettime};
 /// Longest input that the engine makes, in bytes.
 pub const MAX_LEN: usize = 4096;
 
-/// Processor time that one input may take.
-pub const MAX_TIME: Duration = Duration::from_secs(1);
+/// Processor time that one input may take in the instrumented build, some three times slower than the shipped one, on a
+/// core whose other half is busy. What grows out of bounds passes any such limit within a few bytes more.
+pub const MAX_TIME: Duration = Duration::from_secs(4);
 
 /// Something that takes any bytes.
 pub struct Target {
