@@ -1,4 +1,8 @@
-//! `cargo xtask fuzz [--seconds N] [--jobs N] [--keep] [TARGET …]`: drives the fuzz targets, on the stable toolchain.
+//! `cargo xtask fuzz [--seconds N] [--jobs N] [--seed N] [--keep] [TARGET …]`: drives the fuzz targets, on the stable
+//! toolchain.
+//!
+//! With a seed the engine starts from the repository's corpus alone and makes the same inputs each time, so that a
+//! change is judged by what it changes; without one it goes on from what it saw before, and finds other things.
 //!
 //! The engine needs the code instrumented for coverage; the compiler's stable options do that, in a directory of their
 //! own, because they would otherwise build everything else again, too.
@@ -8,6 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use heliu_fuzz::{MAX_LEN, TARGETS, Target, target};
 
 /// Options of the compiler that count the edges and note the comparisons.
@@ -34,7 +40,7 @@ struct Dirs {
 /// # Errors
 /// Wrong options; what was found, each with the file that holds the input.
 pub fn run(args: &[String]) -> Result<(), String> {
-    let (mut seconds, mut jobs, mut keep, mut chosen) = (60u32, 2usize, false, Vec::new());
+    let (mut seconds, mut jobs, mut seed, mut keep, mut chosen) = (60u32, 2usize, None, false, Vec::new());
     let mut rest = args.iter();
     while let Some(option) = rest.next() {
         let mut number = || {
@@ -44,10 +50,11 @@ pub fn run(args: &[String]) -> Result<(), String> {
         match option.as_str() {
             "--seconds" => seconds = number()?.max(1),
             "--jobs" => jobs = number()?.max(1) as usize,
+            "--seed" => seed = Some(number()?.max(1)),
             "--keep" => keep = true,
             name => chosen.push(target(name).ok_or_else(|| {
                 let names = TARGETS.iter().map(|t| t.name).collect::<Vec<_>>().join(", ");
-                format!("no target `{name}`; there are {names}, and --seconds N, --jobs N, --keep")
+                format!("no target `{name}`; there are {names}, and --seconds N, --jobs N, --seed N, --keep")
             })?),
         }
     }
@@ -64,7 +71,7 @@ pub fn run(args: &[String]) -> Result<(), String> {
         while running.len() < jobs
             && let Some(next) = waiting.pop_front()
         {
-            running.push_back((next, start(&binary, next, &dirs, seconds)?));
+            running.push_back((next, start(&binary, next, &dirs, seconds, seed)?));
         }
         // All run for the same time: the first that was started is the first to end.
         let Some((target, mut child)) = running.pop_front() else { break };
@@ -78,7 +85,7 @@ pub fn run(args: &[String]) -> Result<(), String> {
         return Err(format!("\n{}", found.join("\n")));
     }
     if keep {
-        chosen.iter().try_for_each(|t| distil(&binary, t, &dirs))?;
+        chosen.iter().try_for_each(|t| distil(&binary, t, &dirs, seed))?;
     }
     Ok(())
 }
@@ -123,15 +130,30 @@ impl Dirs {
     fn of(&self, target: &Target) -> PathBuf {
         self.work.join(target.name)
     }
+
+    /// Inputs that reach something new.
+    fn seen(&self, target: &Target, seed: Option<u32>) -> PathBuf {
+        self.of(target).join(if seed.is_some() { "seeded" } else { "seen" })
+    }
 }
 
 fn make(dir: &Path) -> Result<(), String> {
     fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))
 }
 
-fn start(binary: &Path, target: &Target, dirs: &Dirs, seconds: u32) -> Result<Child, String> {
+fn start(
+    binary: &Path,
+    target: &Target,
+    dirs: &Dirs,
+    seconds: u32,
+    seed: Option<u32>,
+) -> Result<Child, String> {
     let work = dirs.of(target);
-    let (seen, artifacts) = (work.join("seen"), work.join("found"));
+    let seen = dirs.seen(target, seed);
+    let artifacts = work.join("found");
+    if seed.is_some() {
+        let _ = fs::remove_dir_all(&seen);
+    }
     // What was found before is in the repository by now, or not of this code.
     let _ = fs::remove_dir_all(&artifacts);
     for dir in [&seen, &artifacts, &dirs.corpus.join(target.name)] {
@@ -148,6 +170,8 @@ fn start(binary: &Path, target: &Target, dirs: &Dirs, seconds: u32) -> Result<Ch
         .arg(dirs.corpus.join(target.name))
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-max_len={MAX_LEN}"))
+        // Zero: the engine chooses.
+        .arg(format!("-seed={}", seed.unwrap_or(0)))
         // The target itself counts processor time; this ends what never comes back.
         .args([
             "-timeout=20",
@@ -219,7 +243,12 @@ fn finding(target: &Target, dirs: &Dirs, status: &str) -> String {
     let why: Vec<&str> =
         log.lines().filter(|l| !l.starts_with('#') && !l.starts_with("stat::")).rev().take(30).collect();
     let why: Vec<&str> = why.into_iter().rev().collect();
-    let shown: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+    // The log may be all that is left of the machine.
+    let shown = files.iter().map(|f| match fs::read(f) {
+        Ok(data) => format!("{}, in base64 {}", f.display(), BASE64.encode(data)),
+        Err(e) => format!("{}: {e}", f.display()),
+    });
+    let shown: Vec<String> = shown.collect();
     format!(
         "{}: {status}\n{}\nthe input: {}\nmend it, and keep the input in fuzz/corpus/{}/ under a name that says what it is",
         target.name,
@@ -230,7 +259,7 @@ fn finding(target: &Target, dirs: &Dirs, status: &str) -> String {
 }
 
 /// Adds the inputs to the repository's corpus that lead where it does not lead yet, the smallest first, up to a bound.
-fn distil(binary: &Path, target: &Target, dirs: &Dirs) -> Result<(), String> {
+fn distil(binary: &Path, target: &Target, dirs: &Dirs, seed: Option<u32>) -> Result<(), String> {
     let kept = dirs.corpus.join(target.name);
     let merged = dirs.of(target).join("merged");
     let _ = fs::remove_dir_all(&merged);
@@ -241,7 +270,7 @@ fn distil(binary: &Path, target: &Target, dirs: &Dirs) -> Result<(), String> {
     let status = Command::new(binary)
         .args(["-merge=1", "-timeout=20"])
         .arg(&merged)
-        .arg(dirs.of(target).join("seen"))
+        .arg(dirs.seen(target, seed))
         .env("HELIU_FUZZ", target.name)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

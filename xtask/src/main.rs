@@ -13,7 +13,7 @@ type Task = (&'static str, &'static str, fn(&[String]) -> Result<(), String>);
 const TASKS: &[Task] = &[
     ("docs", "write docs/reference from the tables in the code; --check: fail if it is stale", docs::run),
     ("figures", "what `cargo bench` measured last, as a table: FILE", figures::run),
-    ("fuzz", "drive the fuzz targets: [--seconds N] [--jobs N] [--keep] [TARGET …]", fuzz::run),
+    ("fuzz", "drive the fuzz targets: [--seconds N] [--jobs N] [--seed N] [--keep] [TARGET …]", fuzz::run),
     ("layers", "check the direction of imports", xtask::layers::run),
     ("simulate", "play scenarios again: --seed N [--count M] [--trace]", simulate::run),
     ("torture", "kill the real program again and again: --minutes M [--seed N] [--release]", torture),

@@ -16,6 +16,8 @@ pub(crate) struct Block {
     pub from: usize,
     pub to: usize,
     pub notes: Vec<Note>,
+    /// JSON as the standard has it.
+    pub strict: bool,
 }
 
 /// All objects of a text.
@@ -45,14 +47,15 @@ pub(crate) fn blocks(source: &Source) -> Found {
         }
         let mut block = match strict(rest, &mut work) {
             Some((value, len)) => {
-                Block { value, from, to: from + len, notes: duplicates(text, from, len, &mut work) }
+                let notes = duplicates(text, from, len, &mut work);
+                Block { value, from, to: from + len, notes, strict: true }
             }
             None => {
                 let mut reader = Reader::new(text, from, work, limit);
                 let value = reader.document();
                 work = reader.work;
                 let Some(value) = value else { continue };
-                Block { value, from, to: reader.at, notes: reader.notes }
+                Block { value, from, to: reader.at, notes: reader.notes, strict: false }
             }
         };
         at = at.max(block.to);
@@ -60,6 +63,20 @@ pub(crate) fn blocks(source: &Source) -> Found {
         out.blocks.push(block);
     }
     out
+}
+
+impl Found {
+    /// True when every object is strict JSON and what stands around them satisfies `fits`.
+    pub fn strict(&self, text: &str, fits: impl Fn(&str) -> bool) -> bool {
+        let mut at = 0;
+        self.tangled.is_none()
+            && self.blocks.iter().all(|b| {
+                let before = text.get(at..b.from).unwrap_or("");
+                at = b.to;
+                b.strict && fits(before)
+            })
+            && fits(text.get(at..).unwrap_or(""))
+    }
 }
 
 /// What was taken out of the page between the block's ends; tags are counted together.

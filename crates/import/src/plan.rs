@@ -9,7 +9,7 @@ use crate::blocks::{Block, Found, blocks};
 use crate::documents::{Contents, Doc, contents};
 use crate::known::{Guess, Known};
 use crate::repair::{Kind, Note, Repair, located};
-use crate::source::{Source, decode, readings};
+use crate::source::{Source, decode, looks_like_markup, readings};
 
 /// How a text is to be imported.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +53,12 @@ impl Reading {
         Reading { source, found, contents }
     }
 
+    /// The text is strict JSON with metadata in it, and nothing around it comes from a web page.
+    fn certain(&self) -> bool {
+        let known = !self.contents.docs.is_empty() || !self.contents.plans.is_empty();
+        known && self.found.strict(&self.source.text, |around| !looks_like_markup(around))
+    }
+
     /// More documents are better, then fewer losses, then fewer repairs.
     fn rank(&self) -> (usize, std::cmp::Reverse<usize>, std::cmp::Reverse<usize>) {
         let used = |n: usize| {
@@ -82,6 +88,11 @@ pub fn read_text(bytes: &[u8], options: &Options) -> Result<Vec<Draft>, Vec<Prob
     let mut best: Option<Reading> = None;
     for source in readings(&text) {
         let reading = Reading::new(source);
+        // Strict JSON says what it says: `&quot;` in a text of it is no mark of a web page.
+        if reading.certain() {
+            best = Some(reading);
+            break;
+        }
         if best.as_ref().is_none_or(|b| reading.rank() > b.rank()) {
             best = Some(reading);
         }

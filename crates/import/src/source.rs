@@ -90,7 +90,8 @@ pub(crate) fn readings(text: &str) -> Vec<Source> {
     out
 }
 
-fn looks_like_markup(text: &str) -> bool {
+/// True when the text looks like a web page's source.
+pub(crate) fn looks_like_markup(text: &str) -> bool {
     let low = text.to_ascii_lowercase();
     let signs = [
         "</p>", "</div>", "</pre>", "</code>", "</span>", "</td>", "</li>", "<br", "</html>", "&quot;",

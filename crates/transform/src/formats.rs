@@ -213,8 +213,11 @@ impl Format {
     }
 }
 
-/// Bytes that all rules together may write as JSON into one record.
-pub(crate) const MAX_WRITTEN: usize = 8 << 20;
+/// Bytes that all rules together may write as JSON into one record that came with `raw` bytes: rules that write what
+/// others wrote double it.
+pub(crate) fn most_written(raw: usize) -> usize {
+    raw.saturating_mul(8).saturating_add(1 << 20)
+}
 
 /// The value as text, as long as something is left; then as it is.
 fn written(v: Value, left: &mut usize, write: fn(&Value) -> String) -> Value {

@@ -129,7 +129,7 @@ impl Shaping {
             return;
         };
         let modelled = self.meta.build_model && model(&mut record, &self.meta.response, self.tz);
-        let mut left = formats::MAX_WRITTEN;
+        let mut left = formats::most_written(raw.len());
         for rule in &self.meta.format_response {
             rule.apply(&mut record, self.tz, now, &mut left);
         }

@@ -192,7 +192,7 @@ impl<'a, 'b> Ctx<'a, 'b> {
                     Pattern::Of(n) => {
                         let p = self.eval(n)?.single();
                         let (Some(pattern), false) = (p.as_text(), s.is_null()) else { return Ok(Sv::Null) };
-                        dynamic = Regex::new(&pattern, matches!(p, Sv::Bin(_)))?;
+                        dynamic = Regex::kept(&pattern, matches!(p, Sv::Bin(_)))?;
                         &dynamic
                     }
                 };

@@ -1,6 +1,8 @@
 //! LIKE and regular expressions.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 use super::FnError;
 use crate::text;
@@ -76,39 +78,73 @@ pub(super) fn like(
 
 /// A regular expression with MariaDB's meaning: letters' case does not count, `\d`, `\w` and `\s` are of ASCII.
 #[derive(Debug, Clone)]
-pub(super) struct Regex(regex::Regex);
+pub(super) struct Regex {
+    re: regex::Regex,
+    /// Bytes of the longest match, where the pattern has a longest one.
+    longest: Option<usize>,
+}
+
+/// Compiled patterns that a thread keeps: a function's pattern is the same for every record.
+const KEPT: usize = 32;
+
+thread_local! {
+    static COMPILED: RefCell<HashMap<(String, bool), Regex>> = RefCell::new(HashMap::new());
+}
 
 impl Regex {
     /// Compiles; the size is bounded, and matching takes linear time. `exact` minds letters' case.
     pub fn new(pattern: &str, exact: bool) -> Result<Regex, FnError> {
-        regex::RegexBuilder::new(&narrowed(pattern))
+        let unusable = |e: String| {
+            let e = e.lines().last().unwrap_or("").trim().trim_start_matches("error: ").to_owned();
+            FnError::new(
+                "HL-2311",
+                text!("the regular expression cannot be used: {e}", "正则表达式无法使用:{e}"),
+            )
+        };
+        let pattern = narrowed(pattern);
+        let re = regex::RegexBuilder::new(&pattern)
             .case_insensitive(!exact)
             .size_limit(1 << 20)
-            .nest_limit(60)
+            .nest_limit(NEST)
             .build()
-            .map(Regex)
-            .map_err(|e| {
-                let e = e.to_string();
-                let e = e.lines().last().unwrap_or("").trim().trim_start_matches("error: ").to_owned();
-                FnError::new(
-                    "HL-2311",
-                    text!("the regular expression cannot be used: {e}", "正则表达式无法使用:{e}"),
-                )
-            })
+            .map_err(|e| unusable(e.to_string()))?;
+        let tree = regex_syntax::ParserBuilder::new()
+            .case_insensitive(!exact)
+            .nest_limit(NEST)
+            .build()
+            .parse(&pattern)
+            .map_err(|e| unusable(e.to_string()))?;
+        Ok(Regex { re, longest: tree.properties().maximum_len() })
+    }
+
+    /// Like `new`; a pattern that this thread compiled lately is not compiled again.
+    pub fn kept(pattern: &str, exact: bool) -> Result<Regex, FnError> {
+        COMPILED.with_borrow_mut(|kept| {
+            let key = (pattern.to_owned(), exact);
+            if let Some(found) = kept.get(&key) {
+                return Ok(found.clone());
+            }
+            let made = Regex::new(pattern, exact)?;
+            if kept.len() >= KEPT {
+                kept.clear();
+            }
+            kept.insert(key, made.clone());
+            Ok(made)
+        })
     }
 
     pub fn is_match(&self, s: &str) -> bool {
-        self.0.is_match(s)
+        self.re.is_match(s)
     }
 
     /// Position of the first match, 1-based in characters; 0 without one.
     pub fn position(&self, s: &str) -> i64 {
-        let before = self.0.find(s).and_then(|m| s.get(..m.start()));
+        let before = self.re.find(s).and_then(|m| s.get(..m.start()));
         before.map_or(0, |b| i64::try_from(b.chars().count()).unwrap_or(0) + 1)
     }
 
     pub fn first<'s>(&self, s: &'s str) -> &'s str {
-        self.0.find(s).map_or("", |m| m.as_str())
+        self.re.find(s).map_or("", |m| m.as_str())
     }
 
     /// Replaces all matches; `\1` in the replacement stands for a group.
@@ -117,24 +153,43 @@ impl Regex {
     /// A text that becomes too long, or that the matches go over too often: each is linear, all of them are not.
     pub fn replace(&self, s: &str, with: &str) -> Result<String, FnError> {
         let with = groups(with);
-        let mut out = String::new();
-        let (mut behind, mut steps) = (0, 0);
-        for found in self.0.captures_iter(s) {
-            let Some(whole) = found.get(0) else { continue };
-            steps += s.len() - whole.start();
+        let plain = !with.contains('$');
+        let (mut out, mut behind, mut steps) = (String::new(), 0, 0usize);
+        let mut one = |whole: regex::Match<'_>, out: &mut String| {
+            // A search may read on to the end before it knows where its match ends, if a match can be that long.
+            let rest = s.len() - whole.start();
+            steps += (whole.start() - behind) + self.longest.map_or(rest, |n| rest.min(n + LOOK));
             if steps > 4 * MAX_STEPS {
                 return Err(too_costly());
             }
             out.push_str(s.get(behind..whole.start()).unwrap_or(""));
-            found.expand(&with, &mut out);
             behind = whole.end();
-            super::eval::bounded(out.len())?;
+            super::eval::bounded(out.len())
+        };
+        if plain {
+            // Without groups nothing but the ends is looked for, which is much cheaper.
+            for whole in self.re.find_iter(s) {
+                one(whole, &mut out)?;
+                out.push_str(&with);
+            }
+        } else {
+            for found in self.re.captures_iter(s) {
+                let Some(whole) = found.get(0) else { continue };
+                one(whole, &mut out)?;
+                found.expand(&with, &mut out);
+            }
         }
         out.push_str(s.get(behind..).unwrap_or(""));
         super::eval::bounded(out.len())?;
         Ok(out)
     }
 }
+
+/// Levels of a pattern.
+const NEST: u32 = 60;
+
+/// Bytes that a search reads behind a match, for `\b` and `$`.
+const LOOK: usize = 4;
 
 /// `\1` as this engine writes it.
 fn groups(s: &str) -> String {

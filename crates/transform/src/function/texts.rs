@@ -102,7 +102,7 @@ pub(super) const TABLE: &[Builtin] = &[
     strict("REGEXP_LIKE", 2, 3, |a, _| {
         // MySQL's third argument; `c` minds letters' case.
         let (pattern, exact) = (text(a, 1), text(a, 2).contains('c'));
-        Ok(Sv::flag(Some(Regex::new(&pattern, exact)?.is_match(&text(a, 0)))))
+        Ok(Sv::flag(Some(Regex::kept(&pattern, exact)?.is_match(&text(a, 0)))))
     }),
     strict("REGEXP_REPLACE", 3, 3, |a, _| {
         let s = text(a, 0);
@@ -188,7 +188,7 @@ fn size(a: &[Sv]) -> i128 {
 /// The pattern in the second place; of bytes in the first two, letters' case counts.
 fn regex(a: &[Sv]) -> Result<Regex, super::FnError> {
     let exact = a.iter().take(2).any(|v| matches!(v, Sv::Bin(_)));
-    Regex::new(&text(a, 1), exact)
+    Regex::kept(&text(a, 1), exact)
 }
 
 /// How letters are compared in the first two arguments.

@@ -183,6 +183,9 @@ fn searches_in_long_texts_take_linear_time_or_end() {
     assert_eq!(function("REPEAT('a',4000) LIKE CONCAT('%',REPEAT('a',2000),'b')"), "0");
     assert_eq!(function("REGEXP_REPLACE(REPEAT('A',400000),'.*[^A-Z]|[A-Z]','x')"), "HL-2311");
     assert_eq!(function("REGEXP_REPLACE('a1b22','([0-9])+','<\\\\1>')"), "\"a<1>b<2>\"");
+    // What can only match a little reads on a little: long texts are no reason to refuse it.
+    assert_eq!(function("CHAR_LENGTH(REGEXP_REPLACE(REPEAT('仔a1',100000),'[^0-9]',''))"), "100000");
+    assert_eq!(function("CHAR_LENGTH(REGEXP_REPLACE(REPEAT('a1',100000),'[a-z]([0-9])','<\\1>'))"), "300000");
     let pattern = Some(r#"{"type":"regex","pattern":".*[^A-Z]|[A-Z]","extractAll":true}"#);
     let long = format!(r#"{{"v":"{}"}}"#, "A".repeat(100_000));
     assert_eq!(eval("{{v}}", &long, "string", pattern).1, 1);
