@@ -43,7 +43,7 @@ fn raw(data: &[u8]) {
     let cut = records::split_list(&body, &Path::new("data"));
     let _ = Outline::read(&body).is_ok();
     let _ = records::zip_names(data, &["a".into(), "b.c".into()]);
-    let mut buffer = Vec::new();
+    let mut buffer = canonical::Scratch::default();
     let hash = canonical::content_hash(data, &[], &mut buffer);
     if let Ok(v) = whole {
         // Key order, blanks and escapes do not count.

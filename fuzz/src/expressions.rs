@@ -91,9 +91,9 @@ fn as_data(text: &str) {
     let eval = |e: &str| Expr::compile(&Value::from(e)).eval(&ctx, &scope, &mut Vec::new());
     assert_eq!(eval("{{v}}"), Ok(Value::from(text)));
     assert_eq!(eval("{v}"), Ok(Value::from(text)));
-    assert_eq!(eval("x{{v}}y"), Ok(Value::String(format!("x{text}y"))));
+    assert_eq!(eval("x{{v}}y"), Ok(Value::from(format!("x{text}y"))));
     assert_eq!(eval("_function CONCAT('{{v}}','')"), Ok(Value::from(text)));
-    assert_eq!(eval("_function CONCAT('x{{v}}')"), Ok(Value::String(format!("x{text}"))));
+    assert_eq!(eval("_function CONCAT('x{{v}}')"), Ok(Value::from(format!("x{text}"))));
     assert_eq!(eval("_findCollection find a from M where b={{v}}"), Ok(Value::from(text)));
 }
 

@@ -1,11 +1,11 @@
 //! The plan's metadata at work: elements become records, records become rows.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use heliu_model::ports::{Clock, Element, Render, RowBody, Verdict};
 use heliu_model::{Failure, Window, text};
-use heliu_transform::canonical::content_hash;
+use heliu_transform::canonical::{Scratch, content_hash};
 use heliu_transform::mapping::{Request, nothing_to_send};
 use heliu_transform::{Context, Lookup, Metadata, Path, Shaped, Shaping, Value, records};
 
@@ -18,6 +18,7 @@ pub struct DialectShaper {
     ignore: Vec<Path>,
     stamp: Option<Path>,
     anchor: Option<Path>,
+    scratch: Mutex<Scratch>,
 }
 
 impl DialectShaper {
@@ -34,15 +35,16 @@ impl DialectShaper {
         DialectShaper {
             shaping: Shaping::compile(meta, tz),
             clock,
+            scratch: Mutex::default(),
             ignore: ignore.iter().map(|p| Path::new(p)).collect(),
             stamp: stamp.map(Path::new),
             anchor: anchor.map(Path::new),
         }
     }
 
-    fn element(&self, shaped: Shaped, stamp: Option<String>, buffer: &mut Vec<u8>) -> Element {
+    fn element(&self, shaped: Shaped, stamp: Option<String>, scratch: &mut Scratch) -> Element {
         let Shaped { id, number, content, filtered, rejected } = shaped;
-        let (hash, verdict) = match content_hash(&content, &self.ignore, buffer) {
+        let (hash, verdict) = match content_hash(&content, &self.ignore, scratch) {
             Err(bad) => {
                 // Not hashable as JSON: known by its bytes.
                 let at = bad.at;
@@ -69,9 +71,9 @@ fn both(t: &heliu_model::Text) -> String {
 
 fn blake3_of(bytes: &[u8]) -> [u8; 32] {
     // The canonical form of a JSON string of the bytes: any input has one.
-    let quoted = Value::String(String::from_utf8_lossy(bytes).into_owned()).to_json();
+    let quoted = Value::from(String::from_utf8_lossy(bytes)).to_json();
     let mut out = [0; 32];
-    if let Ok(h) = content_hash(quoted.as_bytes(), &[], &mut Vec::new()) {
+    if let Ok(h) = content_hash(quoted.as_bytes(), &[], &mut Scratch::default()) {
         out[..16].copy_from_slice(&h);
     }
     out
@@ -82,7 +84,10 @@ impl Shaper for DialectShaper {
         let mut shaped = Vec::with_capacity(1);
         self.shaping.shape(element, self.clock.now().secs(), &mut shaped);
         let stamp = self.stamp.as_ref().and_then(|p| records::pick_text(element, p));
-        let mut buffer = Vec::with_capacity(element.len() + 64);
+        // Pages are shaped one after the other; a second one beside them takes space of its own.
+        let mut kept = self.scratch.try_lock();
+        let mut own = Scratch::default();
+        let scratch = kept.as_deref_mut().unwrap_or(&mut own);
         if shaped.is_empty() {
             // A list to be split that is empty: nothing to write, but the source has counted it.
             let why = text!("the element has no parts to be split into", "该元素没有可拆分的内容");
@@ -96,7 +101,7 @@ impl Shaper for DialectShaper {
         }
         for (i, one) in shaped.into_iter().enumerate() {
             let head = i == 0;
-            out.push(Element { head, ..self.element(one, stamp.clone(), &mut buffer) });
+            out.push(Element { head, ..self.element(one, stamp.clone(), scratch) });
         }
     }
 

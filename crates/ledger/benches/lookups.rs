@@ -65,8 +65,12 @@ async fn store(ledger: &SqliteLedger, records: usize) {
                 Element {
                     id: Some((page * PAGE + i).to_string()),
                     number: None,
-                    hash: heliu_transform::canonical::content_hash(content.as_bytes(), &[], &mut Vec::new())
-                        .expect("hash"),
+                    hash: heliu_transform::canonical::content_hash(
+                        content.as_bytes(),
+                        &[],
+                        &mut Default::default(),
+                    )
+                    .expect("hash"),
                     stamp: None,
                     content: slice,
                     verdict: Verdict::Keep,

@@ -223,7 +223,7 @@ fn benches(c: &mut Criterion<Used>) {
     let mut group = c.benchmark_group("reading");
     group.throughput(Throughput::Bytes(raws[0].len() as u64));
     group.bench_function("a whole value", |b| b.iter(|| black_box(Value::parse(&raws[0]).unwrap())));
-    let mut buffer = Vec::new();
+    let mut buffer = canonical::Scratch::default();
     group.bench_function("content hash", |b| {
         b.iter(|| black_box(canonical::content_hash(&raws[0], &[], &mut buffer).unwrap()));
     });

@@ -40,7 +40,7 @@ fn main() {
     println!("record of {} bytes\n\n| reader | µs a record | records/s |\n|---|--:|--:|", records[0].len());
     time("heliu `Value`, exact numbers", &records, |r| drop(black_box(Value::parse(r).unwrap())));
     time("heliu canonical hash, nothing built", &records, |r| {
-        let mut buffer = Vec::new();
+        let mut buffer = canonical::Scratch::default();
         black_box(canonical::content_hash(r, &[], &mut buffer).unwrap());
     });
     time("serde_json `Value`, arbitrary_precision", &records, |r| {

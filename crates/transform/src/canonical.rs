@@ -13,16 +13,33 @@ pub struct NotJson {
     pub at: usize,
 }
 
-/// The first 16 bytes of the BLAKE3 hash of the canonical form of `raw`, without the ignored paths. `buffer` is
-/// scratch space that is kept between calls.
+/// Space that hashing needs, kept between calls.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    text: Vec<u8>,
+    work: Work,
+}
+
+#[derive(Debug, Default)]
+struct Work {
+    /// Members of the objects under way, innermost last.
+    members: Vec<Member>,
+    swap: Vec<u8>,
+    /// The last order of the members of an object with so many: records of a page have the same keys in the same
+    /// places, and an order is checked faster than it is found.
+    orders: Vec<Vec<u32>>,
+}
+
+/// The first 16 bytes of the BLAKE3 hash of the canonical form of `raw`, without the ignored paths.
 ///
 /// # Errors
 /// When `raw` is no JSON value.
-pub fn content_hash(raw: &[u8], ignore: &[Path], buffer: &mut Vec<u8>) -> Result<[u8; 16], NotJson> {
-    buffer.clear();
-    canonical(raw, ignore, buffer)?;
+pub fn content_hash(raw: &[u8], ignore: &[Path], scratch: &mut Scratch) -> Result<[u8; 16], NotJson> {
+    let Scratch { text, work } = scratch;
+    text.clear();
+    write(raw, ignore, text, work)?;
     let mut out = [0; 16];
-    out.copy_from_slice(blake3::hash(buffer).as_bytes().get(..16).unwrap_or(&[0; 16]));
+    out.copy_from_slice(blake3::hash(text).as_bytes().get(..16).unwrap_or(&[0; 16]));
     Ok(out)
 }
 
@@ -31,23 +48,44 @@ pub fn content_hash(raw: &[u8], ignore: &[Path], buffer: &mut Vec<u8>) -> Result
 /// # Errors
 /// When `raw` is no JSON value.
 pub fn canonical(raw: &[u8], ignore: &[Path], out: &mut Vec<u8>) -> Result<(), NotJson> {
-    let mut reader = Reader { raw, at: 0, members: Vec::new(), swap: Vec::new() };
+    write(raw, ignore, out, &mut Work::default())
+}
+
+fn write(raw: &[u8], ignore: &[Path], out: &mut Vec<u8>, work: &mut Work) -> Result<(), NotJson> {
+    work.members.clear();
+    let mut reader = Reader { raw, at: 0, work };
     let ignore: Vec<&[String]> = ignore.iter().map(Path::segs).collect();
     reader.value(&ignore, out, 0)?;
     reader.blanks();
     if reader.at == raw.len() { Ok(()) } else { Err(NotJson { at: reader.at }) }
 }
 
+#[derive(Debug)]
 struct Member {
     key: (usize, usize),
     /// The key's first bytes behind its quote, the first one highest: most keys are told apart by them.
     head: u64,
     whole: (usize, usize),
+    /// Its text is canonical where it stands in the input; otherwise it was written behind the object's beginning.
+    raw: bool,
+}
+
+impl Member {
+    fn key<'t>(&self, raw: &'t [u8], out: &'t [u8]) -> &'t [u8] {
+        (if self.raw { raw } else { out }).get(self.key.0..self.key.1).unwrap_or(&[])
+    }
+
+    fn whole<'t>(&self, raw: &'t [u8], out: &'t [u8]) -> &'t [u8] {
+        (if self.raw { raw } else { out }).get(self.whole.0..self.whole.1).unwrap_or(&[])
+    }
 }
 
 /// The first eight bytes as a number that sorts as they do. The closing quote belongs to them, and no key holds one
 /// within, so that what follows a short key does not matter.
 fn head(key: &[u8]) -> u64 {
+    if let Some(first) = key.first_chunk::<8>() {
+        return u64::from_be_bytes(*first);
+    }
     let mut first = [0; 8];
     for (to, from) in first.iter_mut().zip(key) {
         *to = *from;
@@ -55,12 +93,13 @@ fn head(key: &[u8]) -> u64 {
     u64::from_be_bytes(first)
 }
 
+/// Objects with more members than this are sorted each time.
+const ORDERED: usize = 64;
+
 struct Reader<'a> {
     raw: &'a [u8],
     at: usize,
-    /// Members of the objects under way, innermost last.
-    members: Vec<Member>,
-    swap: Vec<u8>,
+    work: &'a mut Work,
 }
 
 impl Reader<'_> {
@@ -124,9 +163,7 @@ impl Reader<'_> {
             b'n' => self.word(b"null", out),
             b'-' | b'0'..=b'9' => {
                 let from = self.at;
-                while matches!(self.peek(), b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9') {
-                    self.at += 1;
-                }
+                self.at = self.number_end(from);
                 out.extend_from_slice(self.raw.get(from..self.at).unwrap_or(&[]));
                 Ok(())
             }
@@ -135,10 +172,8 @@ impl Reader<'_> {
     }
 
     fn word(&mut self, word: &[u8], out: &mut Vec<u8>) -> Result<(), NotJson> {
-        if self.raw.get(self.at..self.at + word.len()) != Some(word) {
-            return self.fail();
-        }
-        self.at += word.len();
+        let Some(end) = self.word_end(self.at, word) else { return self.fail() };
+        self.at = end;
         out.extend_from_slice(word);
         Ok(())
     }
@@ -146,7 +181,7 @@ impl Reader<'_> {
     fn object(&mut self, ignore: &[&[String]], out: &mut Vec<u8>, depth: usize) -> Result<(), NotJson> {
         self.at += 1;
         out.push(b'{');
-        let first = self.members.len();
+        let first = self.work.members.len();
         let begin = out.len();
         self.blanks();
         if self.peek() == b'}' {
@@ -157,39 +192,16 @@ impl Reader<'_> {
         let mut sorted = true;
         loop {
             self.blanks();
-            let start = out.len();
-            if self.peek() != b'"' {
-                return self.fail();
-            }
-            self.string(out)?;
-            let key = (start, out.len());
-            self.expect(b':')?;
-            out.push(b':');
-            let mut dropped = false;
-            if ignore.is_empty() {
-                self.value(&[], out, depth + 1)?;
-            } else {
-                let name = out.get(key.0 + 1..key.1 - 1).unwrap_or(&[]);
-                let inner: Vec<&[String]> = ignore
-                    .iter()
-                    .filter_map(|p| {
-                        p.split_first().filter(|(head, _)| head.as_bytes() == name).map(|(_, t)| t)
-                    })
-                    .collect();
-                dropped = inner.iter().any(|p| p.is_empty());
-                self.value(&inner, out, depth + 1)?;
-            }
-            if dropped {
-                out.truncate(start);
-            } else {
-                let head = head(out.get(key.0 + 1..key.1).unwrap_or(&[]));
-                let member = Member { key, head, whole: (start, out.len()) };
-                if sorted && let Some(last) = self.members.get(first..).and_then(<[Member]>::last) {
-                    sorted = last.head < head
-                        || (last.head == head && out.get(last.key.0..last.key.1) < out.get(key.0..key.1));
+            let member = match self.plain_member(ignore, depth) {
+                Some(member) => Some(member),
+                None => self.member(ignore, out, depth)?,
+            };
+            if let Some(member) = member {
+                if sorted && let Some(last) = self.work.members.get(first..).and_then(<[Member]>::last) {
+                    sorted = last.head < member.head
+                        || (last.head == member.head && last.key(self.raw, out) < member.key(self.raw, out));
                 }
-                self.members.push(member);
-                out.push(b',');
+                self.work.members.push(member);
             }
             self.blanks();
             match self.peek() {
@@ -201,52 +213,154 @@ impl Reader<'_> {
                 _ => return self.fail(),
             }
         }
-        if !sorted {
-            self.sort(first, begin, out);
-        }
-        self.members.truncate(first);
-        if out.last() == Some(&b',') {
-            out.pop();
-        }
+        self.close(first, begin, sorted, out);
         out.push(b'}');
         Ok(())
     }
 
-    /// Puts the members behind `begin` into the order of their keys; of repeated keys the last stays.
-    fn sort(&mut self, first: usize, begin: usize, out: &mut Vec<u8>) {
-        let members = self.members.get_mut(first..).unwrap_or(&mut []);
-        members.sort_unstable_by(|a, b| {
-            let whole = || out.get(a.key.0..a.key.1).cmp(&out.get(b.key.0..b.key.1));
-            a.head.cmp(&b.head).then_with(whole).then(a.key.0.cmp(&b.key.0))
-        });
-        self.swap.clear();
-        let mut i = 0;
-        while let Some(m) = members.get(i) {
-            let same = members
-                .get(i + 1)
-                .is_some_and(|n| n.head == m.head && out.get(n.key.0..n.key.1) == out.get(m.key.0..m.key.1));
-            if !same {
-                self.swap.extend_from_slice(out.get(m.whole.0..m.whole.1).unwrap_or(&[]));
-                self.swap.push(b',');
-            }
-            i += 1;
+    /// A member whose text is canonical as it stands: no blanks, no escapes, a scalar, and no ignored path leads here.
+    fn plain_member(&mut self, ignore: &[&[String]], depth: usize) -> Option<Member> {
+        let from = self.at;
+        if self.raw.get(from) != Some(&b'"') || depth >= MAX_DEPTH {
+            return None;
         }
-        out.truncate(begin);
-        out.extend_from_slice(&self.swap);
+        let key = self.plain_string(from)?;
+        if self.raw.get(key) != Some(&b':') {
+            return None;
+        }
+        let name = self.raw.get(from + 1..key)?;
+        if !ignore.is_empty() {
+            let name = name.split_last().map_or(name, |(_, n)| n);
+            if ignore.iter().any(|p| p.first().is_some_and(|h| h.as_bytes() == name)) {
+                return None;
+            }
+        }
+        let value = key + 1;
+        let end = match self.raw.get(value)? {
+            b'"' => self.plain_string(value)?,
+            b'-' | b'0'..=b'9' => self.number_end(value),
+            b't' => self.word_end(value, b"true")?,
+            b'f' => self.word_end(value, b"false")?,
+            b'n' => self.word_end(value, b"null")?,
+            _ => return None,
+        };
+        self.at = end;
+        Some(Member { key: (from, key), head: head(name), whole: (from, end), raw: true })
+    }
+
+    /// Any member, written behind what is there; `None` when its path is ignored.
+    fn member(
+        &mut self,
+        ignore: &[&[String]],
+        out: &mut Vec<u8>,
+        depth: usize,
+    ) -> Result<Option<Member>, NotJson> {
+        let start = out.len();
+        if self.peek() != b'"' {
+            return self.fail();
+        }
+        self.string(out)?;
+        let key = (start, out.len());
+        self.expect(b':')?;
+        out.push(b':');
+        if ignore.is_empty() {
+            self.value(&[], out, depth + 1)?;
+        } else {
+            let name = out.get(key.0 + 1..key.1 - 1).unwrap_or(&[]);
+            let inner: Vec<&[String]> = ignore
+                .iter()
+                .filter_map(|p| p.split_first().filter(|(head, _)| head.as_bytes() == name).map(|(_, t)| t))
+                .collect();
+            self.value(&inner, out, depth + 1)?;
+            if inner.iter().any(|p| p.is_empty()) {
+                out.truncate(start);
+                return Ok(None);
+            }
+        }
+        let head = head(out.get(key.0 + 1..key.1).unwrap_or(&[]));
+        Ok(Some(Member { key, head, whole: (start, out.len()), raw: false }))
+    }
+
+    /// Puts the members behind `begin` in the order of their keys; of repeated keys the last stays.
+    fn close(&mut self, first: usize, begin: usize, sorted: bool, out: &mut Vec<u8>) {
+        let raw = self.raw;
+        let Work { members, swap, orders } = &mut *self.work;
+        let list = members.get(first..).unwrap_or(&[]);
+        let straight = out.len() == begin;
+        swap.clear();
+        let mut put = |list: &mut dyn Iterator<Item = &Member>, out: &[u8]| {
+            let mut last: Option<&Member> = None;
+            for m in list {
+                if let Some(l) = last
+                    && !(l.head == m.head && l.key(raw, out) == m.key(raw, out))
+                {
+                    swap.extend_from_slice(l.whole(raw, out));
+                    swap.push(b',');
+                }
+                last = Some(m);
+            }
+            if let Some(l) = last {
+                swap.extend_from_slice(l.whole(raw, out));
+            }
+        };
+        if sorted {
+            put(&mut list.iter(), out);
+        } else {
+            let mut own = Vec::new();
+            let order = match orders.get_mut(list.len()) {
+                Some(kept) => kept,
+                None if list.len() <= ORDERED => {
+                    orders.resize(ORDERED + 1, Vec::new());
+                    orders.get_mut(list.len()).unwrap_or(&mut own)
+                }
+                None => &mut own,
+            };
+            if !ascending(list, order, raw, out) {
+                order.clear();
+                order.extend(0..u32::try_from(list.len()).unwrap_or(u32::MAX));
+                let at = |i: &u32| list.get(*i as usize);
+                order.sort_unstable_by(|i, j| match (at(i), at(j)) {
+                    (Some(a), Some(b)) => {
+                        a.head.cmp(&b.head).then_with(|| a.key(raw, out).cmp(b.key(raw, out))).then(i.cmp(j))
+                    }
+                    _ => i.cmp(j),
+                });
+            }
+            put(&mut order.iter().filter_map(|i| list.get(*i as usize)), out);
+        }
+        if !straight {
+            out.truncate(begin);
+        }
+        out.extend_from_slice(swap);
+        members.truncate(first);
+    }
+
+    /// The end of a text without escapes that begins here.
+    fn plain_string(&self, at: usize) -> Option<usize> {
+        let stop = crate::json::quote_or_slash(self.raw, at + 1);
+        (self.raw.get(stop) == Some(&b'"')).then_some(stop + 1)
+    }
+
+    fn number_end(&self, mut at: usize) -> usize {
+        while matches!(self.raw.get(at), Some(b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')) {
+            at += 1;
+        }
+        at
+    }
+
+    fn word_end(&self, at: usize, word: &[u8]) -> Option<usize> {
+        (self.raw.get(at..at + word.len()) == Some(word)).then_some(at + word.len())
     }
 
     fn string(&mut self, out: &mut Vec<u8>) -> Result<(), NotJson> {
-        let body = self.raw.get(self.at + 1..).unwrap_or(&[]);
-        let plain =
-            body.iter().position(|b| matches!(b, b'"' | b'\\')).ok_or(NotJson { at: self.raw.len() })?;
-        if body.get(plain) == Some(&b'"') {
-            let end = self.at + plain + 2;
+        if let Some(end) = self.plain_string(self.at) {
             out.extend_from_slice(self.raw.get(self.at..end).unwrap_or(&[]));
             self.at = end;
             return Ok(());
         }
         // Escapes: decoded and written again in the one way that we write them.
-        let mut i = plain;
+        let body = self.raw.get(self.at + 1..).unwrap_or(&[]);
+        let mut i = 0;
         loop {
             match body.get(i) {
                 Some(b'\\') => i += 2,
@@ -265,6 +379,24 @@ impl Reader<'_> {
         self.at = end;
         Ok(())
     }
+}
+
+/// True when `order` names the members in strictly ascending order of their keys.
+fn ascending(list: &[Member], order: &[u32], raw: &[u8], out: &[u8]) -> bool {
+    if order.len() != list.len() {
+        return false;
+    }
+    let mut last: Option<&Member> = None;
+    for i in order {
+        let Some(m) = list.get(*i as usize) else { return false };
+        if let Some(l) = last
+            && !(l.head < m.head || (l.head == m.head && l.key(raw, out) < m.key(raw, out)))
+        {
+            return false;
+        }
+        last = Some(m);
+    }
+    true
 }
 
 #[cfg(test)]

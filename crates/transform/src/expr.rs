@@ -9,7 +9,7 @@ use crate::function::{FnEnv, Function, Piece};
 use crate::lookup::{Find, Mongo};
 use crate::path::Path;
 use crate::pipes::Pipe;
-use crate::{Problem, Text, Value, text};
+use crate::{Problem, Str, Text, Value, text};
 
 /// Why a value cannot be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,8 +158,8 @@ impl Expr {
         }
         let parts = template(s);
         match parts.as_slice() {
-            [] => Kind::Const(Value::String(String::new())),
-            [Part::Text(t)] => Kind::Const(Value::String(t.clone())),
+            [] => Kind::Const(Value::String(Str::default())),
+            [Part::Text(t)] => Kind::Const(Value::from(t.as_str())),
             [Part::Ref(r)] => Kind::Whole(r.clone()),
             _ => Kind::Template(parts),
         }
@@ -258,7 +258,7 @@ impl Expr {
         Ok(match &self.0 {
             Kind::Const(v) => v.clone(),
             Kind::Whole(r) => r.value(ctx, scope, warnings),
-            Kind::Template(parts) => Value::String(fill(parts, ctx, scope, warnings)),
+            Kind::Template(parts) => Value::from(fill(parts, ctx, scope, warnings)),
             Kind::Function(f) => return f.eval(ctx, scope, warnings),
             Kind::Find(l) => return lenient(l.eval(ctx, scope, warnings), l.source(), ctx, warnings),
             Kind::Mongo(l) => return lenient(l.eval(ctx, scope, warnings), l.source(), ctx, warnings),
@@ -286,7 +286,7 @@ fn lenient(
     match result {
         Err(e) if !ctx.strict => {
             warnings.push(e.message);
-            Ok(Value::String(source.to_owned()))
+            Ok(Value::from(source))
         }
         other => other,
     }

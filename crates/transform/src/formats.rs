@@ -165,15 +165,15 @@ impl Format {
         match self {
             Format::Unknown(_) => v,
             Format::Pattern(p) => match times::read_wall(&v, tz) {
-                Some(t) => Value::String(t.format(p).to_string()),
+                Some(t) => Value::from(t.format(p).to_string()),
                 None => v,
             },
             Format::Custom(p) => match times::read_wall(&v, tz) {
-                Some(t) => Value::String(times::by_pattern(t, p)),
+                Some(t) => Value::from(times::by_pattern(t, p)),
                 None => v,
             },
             Format::Description => match times::read(&v, tz) {
-                Some(ms) => Value::String(ago(now - ms.div_euclid(1000))),
+                Some(ms) => Value::from(ago(now - ms.div_euclid(1000))),
                 None => v,
             },
             Format::LongText(n) => {
@@ -181,7 +181,7 @@ impl Format {
                 if s.chars().count() <= *n {
                     v
                 } else {
-                    Value::String(s.chars().take(*n).collect::<String>() + "...")
+                    Value::from(s.chars().take(*n).collect::<String>() + "...")
                 }
             }
             Format::Intval => {
@@ -193,12 +193,12 @@ impl Format {
                 None => v,
             },
             Format::Amount => match decimal(&v) {
-                Some(d) => Value::String(amount(&d)),
+                Some(d) => Value::from(amount(&d)),
                 None => v,
             },
             Format::Implode(sep) => match v {
                 Value::Array(items) => {
-                    Value::String(items.iter().map(Value::in_text).collect::<Vec<_>>().join(sep))
+                    Value::from(items.iter().map(Value::in_text).collect::<Vec<_>>().join(sep))
                 }
                 other => other,
             },
@@ -228,7 +228,7 @@ fn written(v: Value, left: &mut usize, write: fn(&Value) -> String) -> Value {
     match left.checked_sub(text.len()) {
         Some(rest) => {
             *left = rest;
-            Value::String(text)
+            Value::from(text)
         }
         None => {
             *left = 0;

@@ -129,7 +129,7 @@ impl StaticMap {
                 .pairs
                 .iter()
                 .find(|(_, to)| to.in_text() == key)
-                .map(|(k, _)| Value::String(k.clone()));
+                .map(|(k, _)| Value::from(k.as_str()));
         }
         self.pairs.iter().find(|(k, _)| *k == key).map(|(_, to)| to.clone())
     }
@@ -334,7 +334,7 @@ fn item(map: &Map, path: &str, problems: &mut Vec<Problem>) -> Option<Item> {
     // A `mapping` in text form is another spelling of the value (dialect §8, 36).
     let (value, expr) = match (value, map.get("mapping")) {
         (None, Some(Value::String(p))) if !p.is_empty() => {
-            let v = Value::String(format!("{{{{{p}}}}}"));
+            let v = Value::from(format!("{{{{{p}}}}}"));
             (Some(v.clone()), Some(Expr::compile(&v)))
         }
         (value, _) => (value, expr),

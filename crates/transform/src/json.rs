@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         let from = self.at;
         let raw = self.skip()?;
         if is_compact(raw) {
-            return Ok(Value::String(raw.to_owned()));
+            return Ok(Value::from(raw));
         }
         self.at = from;
         self.value(depth)
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
             return self.fail("nested deeper than 128 levels");
         }
         match self.next_byte() {
-            b'"' => self.string().map(|s| Value::String(s.into_owned())),
+            b'"' => self.string().map(Value::from),
             b'{' => self.object(depth),
             b'[' => {
                 self.at += 1;
@@ -390,6 +390,30 @@ fn structure(bytes: &[u8], from: usize) -> usize {
     }
     while let Some(b) = bytes.get(at) {
         if matches!(b, b'"' | b'[' | b']' | b'{' | b'}') {
+            return at;
+        }
+        at += 1;
+    }
+    at
+}
+
+/// Position of the next quote or backslash from `from` on; the end without one.
+pub(crate) fn quote_or_slash(bytes: &[u8], from: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let mut at = from.min(bytes.len());
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let w = u64::from_le_bytes(*chunk);
+        let quote = w ^ (ONES * 0x22);
+        let slash = w ^ (ONES * 0x5c);
+        let hits = ((quote.wrapping_sub(ONES) & !quote) | (slash.wrapping_sub(ONES) & !slash)) & HIGH;
+        if hits != 0 {
+            return at + (hits.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while let Some(b) = bytes.get(at) {
+        if matches!(b, b'"' | b'\\') {
             return at;
         }
         at += 1;

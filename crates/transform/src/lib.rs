@@ -44,7 +44,7 @@ pub use problem::{Problem, Severity, Spot};
 pub use shaping::{Shaped, Shaping};
 pub use steps::{FieldSteps, Stage, Trace};
 pub use text::{Lang, Text};
-pub use value::{JsonError, Key, Map, Number, Value};
+pub use value::{JsonError, Key, Map, Number, Str, Value};
 
 /// An instant that a value says, in unix milliseconds; times without a zone are in `tz` (dialect §3.4).
 pub fn instant(value: &Value, tz: chrono_tz::Tz) -> Option<i64> {

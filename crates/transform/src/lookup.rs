@@ -62,13 +62,13 @@ impl Find {
             .map(|(k, side)| {
                 let v = match side {
                     Side::Ref(r) => r.value(ctx, scope, warnings),
-                    Side::Text(parts) => Value::String(fill(parts, ctx, scope, warnings)),
+                    Side::Text(parts) => Value::from(fill(parts, ctx, scope, warnings)),
                 };
                 (k.clone(), v)
             })
             .collect();
         match store.find(&p.scheme, &p.field, &conditions) {
-            Ok(found) => Ok(found.unwrap_or_else(|| Value::String(String::new()))),
+            Ok(found) => Ok(found.unwrap_or_else(|| Value::from(""))),
             Err(t) => Err(EvalError::new("HL-2403", t)),
         }
     }
@@ -184,7 +184,7 @@ impl Mongo {
                 Part::Ref(r) => {
                     let v = r.value(ctx, scope, warnings);
                     if in_text {
-                        let quoted = Value::String(v.in_text()).to_json();
+                        let quoted = Value::from(v.in_text()).to_json();
                         json.push_str(quoted.get(1..quoted.len() - 1).unwrap_or(""));
                     } else {
                         json.push_str(&v.to_json());
@@ -194,7 +194,7 @@ impl Mongo {
         }
         let filter = Value::parse(json.as_bytes()).map_err(|e| EvalError::new("HL-2404", e.text()))?;
         match store.mongo(&p.scheme, &p.field, &filter) {
-            Ok(found) => Ok(found.unwrap_or_else(|| Value::String(String::new()))),
+            Ok(found) => Ok(found.unwrap_or_else(|| Value::from(""))),
             Err(t) => Err(EvalError::new("HL-2403", t)),
         }
     }

@@ -463,8 +463,8 @@ pub(crate) fn cast(item: &Item, v: Value, tz: chrono_tz::Tz) -> Result<Option<Va
         },
         Type::DateTime | Type::Date => match &v {
             Value::Number(_) => match times::read_wall(&v, tz) {
-                Some(t) if item.ty == Type::Date => Value::String(times::date_text(t)),
-                Some(t) => Value::String(times::datetime_text(t)),
+                Some(t) if item.ty == Type::Date => Value::from(times::date_text(t)),
+                Some(t) => Value::from(times::datetime_text(t)),
                 None => v,
             },
             _ => v,

@@ -186,7 +186,7 @@ impl Outline {
             return None;
         }
         match Value::parse(&self.raw(node.span())).ok()? {
-            Value::String(s) => Some(s),
+            Value::String(s) => Some(s.into_string()),
             Value::Number(n) => Some(Number::text(&n).into_owned()),
             Value::Bool(b) => Some(b.to_string()),
             _ => None,

@@ -82,7 +82,7 @@ impl Pipe {
                 warnings.push(too_long());
                 v
             }
-            Pipe::Json => Value::String(v.to_json()),
+            Pipe::Json => Value::from(v.to_json()),
             Pipe::Replace(from, to) => match &v {
                 Value::String(s) if !from.is_empty() => {
                     let more = to.len().saturating_sub(from.len());
@@ -91,7 +91,7 @@ impl Pipe {
                         warnings.push(too_long());
                         return v;
                     }
-                    Value::String(s.replace(from.as_str(), to))
+                    Value::from(s.replace(from.as_str(), to))
                 }
                 _ => v,
             },
@@ -122,12 +122,12 @@ impl Pipe {
                     _ => {
                         let t = times::wall(moved, tz)?;
                         let short = v.in_text().trim().len() <= 10;
-                        Some(Value::String(if short { times::date_text(t) } else { times::datetime_text(t) }))
+                        Some(Value::from(if short { times::date_text(t) } else { times::datetime_text(t) }))
                     }
                 }
             }),
             _ => times::read_wall(&v, tz).map(|t| {
-                Value::String(match self {
+                Value::from(match self {
                     Pipe::Date => times::date_text(t),
                     Pipe::Time => t.format("%H:%M:%S").to_string(),
                     Pipe::Pattern(p) => times::by_pattern(t, p),

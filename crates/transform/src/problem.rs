@@ -111,7 +111,7 @@ fn spot_of(value: &Value, word: &str) -> Option<Spot> {
         Value::String(s) => {
             let at = s.find(word)?;
             let at = s.get(..at)?.chars().count();
-            Some(Spot { text: s.clone(), at })
+            Some(Spot { text: s.to_string(), at })
         }
         Value::Array(items) => items.iter().find_map(|v| spot_of(v, word)),
         Value::Object(map) => map.iter().find_map(|(_, v)| spot_of(v, word)),

@@ -71,7 +71,7 @@ pub fn pick(body: &[u8], path: &Path) -> Option<Value> {
 /// A scalar of a body at a path as text; `None` for lists, objects, null and nothing.
 pub fn pick_text(body: &[u8], path: &Path) -> Option<String> {
     match pick(body, path)? {
-        Value::String(s) => Some(s),
+        Value::String(s) => Some(s.into_string()),
         Value::Number(n) => Some(n.text().into_owned()),
         Value::Bool(b) => Some(b.to_string()),
         _ => None,
@@ -84,10 +84,10 @@ fn to_value(v: &LazyValue) -> Option<Value> {
         JsonType::Null => Value::Null,
         JsonType::Boolean => Value::Bool(raw == "true"),
         JsonType::Number => Value::Number(Number::from_text(raw)?),
-        JsonType::String => Value::String(match raw.get(1..raw.len().saturating_sub(1)) {
-            Some(plain) if !plain.contains('\\') => plain.to_owned(),
-            _ => serde_json::from_str(raw).ok()?,
-        }),
+        JsonType::String => match raw.get(1..raw.len().saturating_sub(1)) {
+            Some(plain) if !plain.contains('\\') => Value::from(plain),
+            _ => Value::from(serde_json::from_str::<String>(raw).ok()?),
+        },
         _ => return Value::parse(raw.as_bytes()).ok(),
     })
 }

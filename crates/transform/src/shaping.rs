@@ -60,7 +60,7 @@ impl Key {
                 let path = path.trim();
                 Key::Path(Path::new(path.strip_prefix("response.").unwrap_or(path)))
             }
-            _ => Key::Template(Box::new(Expr::compile(&Value::String(s.replace("{{response.", "{{"))))),
+            _ => Key::Template(Box::new(Expr::compile(&Value::from(s.replace("{{response.", "{{"))))),
         }
     }
 
@@ -195,7 +195,7 @@ impl Shaping {
 
     fn keyed(&self, content: Bytes, id: &Value, number: &Value) -> Shaped {
         let scalar = |v: &Value| match v {
-            Value::String(s) if !s.trim().is_empty() => Some(s.clone()),
+            Value::String(s) if !s.trim().is_empty() => Some(s.to_string()),
             Value::Number(n) => Some(n.text().into_owned()),
             Value::Bool(b) => Some(b.to_string()),
             _ => None,
@@ -226,7 +226,7 @@ fn model(record: &mut Map, response: &[Item], tz: Tz) -> bool {
         let Some(slot) = record.get_mut(&item.field) else { continue };
         let cast = match (&*slot, item.ty) {
             (Value::Null, _) => continue,
-            (Value::Number(_) | Value::Bool(_), Type::Text) => Some(Value::String(slot.in_text())),
+            (Value::Number(_) | Value::Bool(_), Type::Text) => Some(Value::from(slot.in_text())),
             (_, Type::Int | Type::Float | Type::Bool | Type::DateTime | Type::Date) => {
                 crate::mapping::cast(item, slot.clone(), tz).ok().flatten()
             }

@@ -14,7 +14,7 @@ pub struct Number(Repr);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Repr {
     Int(i64),
-    Text(Box<str>),
+    Text(Str),
 }
 
 impl Number {
@@ -71,7 +71,7 @@ impl Number {
     pub fn text(&self) -> std::borrow::Cow<'_, str> {
         match &self.0 {
             Repr::Int(n) => n.to_string().into(),
-            Repr::Text(t) => (&**t).into(),
+            Repr::Text(t) => t.as_str().into(),
         }
     }
 
@@ -88,6 +88,9 @@ impl fmt::Display for Number {
         f.write_str(&self.text())
     }
 }
+
+/// Text in values; up to 24 bytes need no allocation, and most fields of business records are shorter.
+pub type Str = compact_str::CompactString;
 
 /// A key of an object; up to 24 bytes need no allocation, and few keys are longer.
 pub type Key = compact_str::CompactString;
@@ -179,7 +182,7 @@ pub enum Value {
     /// A number.
     Number(Number),
     /// Text.
-    String(String),
+    String(Str),
     /// A list.
     Array(Vec<Value>),
     /// An object.
@@ -322,7 +325,7 @@ impl Value {
     pub fn in_text(&self) -> String {
         match self {
             Value::Null => String::new(),
-            Value::String(s) => s.clone(),
+            Value::String(s) => s.as_str().to_owned(),
             Value::Number(n) => plain_digits(n),
             other => other.to_json(),
         }
@@ -334,7 +337,7 @@ impl Value {
             Value::Null => serde_json::Value::Null,
             Value::Bool(b) => (*b).into(),
             Value::Number(n) => serde_json::from_str(&n.text()).unwrap_or(serde_json::Value::Null),
-            Value::String(s) => s.clone().into(),
+            Value::String(s) => s.as_str().into(),
             Value::Array(a) => a.iter().map(Value::to_serde).collect(),
             Value::Object(m) => {
                 serde_json::Value::Object(m.iter().map(|(k, v)| (k.to_owned(), v.to_serde())).collect())
@@ -404,7 +407,7 @@ impl From<&serde_json::Value> for Value {
                 let text = n.as_str();
                 Value::Number(Number::from_text(text).unwrap_or_else(|| Number(Repr::Text(text.into()))))
             }
-            serde_json::Value::String(s) => Value::String(s.clone()),
+            serde_json::Value::String(s) => Value::from(s.as_str()),
             serde_json::Value::Array(a) => Value::Array(a.iter().map(Value::from).collect()),
             serde_json::Value::Object(m) => {
                 Value::Object(Map(m.iter().map(|(k, v)| (k.into(), Value::from(v))).collect()))
@@ -421,13 +424,19 @@ impl From<serde_json::Value> for Value {
 
 impl From<&str> for Value {
     fn from(s: &str) -> Self {
-        Value::String(s.to_owned())
+        Value::String(s.into())
     }
 }
 
 impl From<String> for Value {
     fn from(s: String) -> Self {
-        Value::String(s)
+        Value::String(s.into())
+    }
+}
+
+impl From<std::borrow::Cow<'_, str>> for Value {
+    fn from(s: std::borrow::Cow<'_, str>) -> Self {
+        Value::String(s.into())
     }
 }
 

@@ -521,7 +521,7 @@ fn set(params: &mut Map, field: &str, value: Value) {
 fn put(params: &mut Map, field: Option<&str>, n: i64) {
     let Some(field) = field else { return };
     let value = match get(params, field) {
-        Some(Value::String(_)) => Value::String(n.to_string()),
+        Some(Value::String(_)) => Value::from(n.to_string()),
         _ => Value::from(n),
     };
     set(params, field, value);

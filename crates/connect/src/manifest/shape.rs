@@ -120,7 +120,7 @@ impl Shape {
     ) -> Result<Option<Value>, String> {
         Ok(match self {
             Shape::Value(v) => Some(v.clone()),
-            Shape::Text(t) => Some(Value::String(templates.render(t, scope)?)),
+            Shape::Text(t) => Some(Value::from(templates.render(t, scope)?)),
             Shape::Ref(source, path) => {
                 let root = match source {
                     Source::Params => values.params.clone(),

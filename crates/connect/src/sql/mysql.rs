@@ -121,7 +121,7 @@ pub(super) fn bind(v: Value) -> Sql {
             Some(i) => Sql::Int(i),
             None => Sql::Bytes(n.text().into_owned().into_bytes()),
         },
-        Value::String(s) => Sql::Bytes(s.into_bytes()),
+        Value::String(s) => Sql::Bytes(s.into_string().into_bytes()),
         other => Sql::Bytes(other.to_json().into_bytes()),
     }
 }

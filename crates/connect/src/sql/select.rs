@@ -188,7 +188,7 @@ impl SelectSource {
                                     Number::from_text(&f.to_string()).map_or(Value::Null, Value::Number)
                                 }
                                 rusqlite::types::ValueRef::Text(t) | rusqlite::types::ValueRef::Blob(t) => {
-                                    Value::String(String::from_utf8_lossy(t).into_owned())
+                                    Value::from(String::from_utf8_lossy(t))
                                 }
                             };
                             map.insert(name.clone(), v);
@@ -220,13 +220,13 @@ fn from_mysql(row: mysql_async::Row) -> Map {
                 let s = String::from_utf8_lossy(&b).into_owned();
                 match Number::from_text(&s) {
                     Some(n) if numeric => Value::Number(n),
-                    _ => Value::String(s),
+                    _ => Value::from(s),
                 }
             }
             Sql::Date(y, mo, d, h, mi, s, us) => {
                 let date = format!("{y:04}-{mo:02}-{d:02}");
                 let frac = if us == 0 { String::new() } else { format!(".{us:06}") };
-                Value::String(if c.column_type() == T::MYSQL_TYPE_DATE {
+                Value::from(if c.column_type() == T::MYSQL_TYPE_DATE {
                     date
                 } else {
                     format!("{date} {h:02}:{mi:02}:{s:02}{frac}")
@@ -235,7 +235,7 @@ fn from_mysql(row: mysql_async::Row) -> Map {
             Sql::Time(neg, d, h, mi, s, us) => {
                 let hours = d * 24 + u32::from(h);
                 let frac = if us == 0 { String::new() } else { format!(".{us:06}") };
-                Value::String(format!("{}{hours:02}:{mi:02}:{s:02}{frac}", if neg { "-" } else { "" }))
+                Value::from(format!("{}{hours:02}:{mi:02}:{s:02}{frac}", if neg { "-" } else { "" }))
             }
         };
         map.insert(c.name_str().into_owned(), value);

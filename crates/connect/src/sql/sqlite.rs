@@ -116,7 +116,7 @@ pub(super) fn bind(v: &Value) -> Sql {
             // The column's affinity decides; as text the digits stay exact.
             None => Sql::Text(n.text().into_owned()),
         },
-        Value::String(s) => Sql::Text(s.clone()),
+        Value::String(s) => Sql::Text(s.to_string()),
         other => Sql::Text(other.to_json()),
     }
 }

@@ -43,8 +43,12 @@ async fn store(ledger: &SqliteLedger, at: i64, records: &[(&str, &str)]) {
             Element {
                 id: Some((*id).to_owned()),
                 number: Some(format!("no-{id}")),
-                hash: heliu_transform::canonical::content_hash(content.as_bytes(), &[], &mut Vec::new())
-                    .expect("hash"),
+                hash: heliu_transform::canonical::content_hash(
+                    content.as_bytes(),
+                    &[],
+                    &mut Default::default(),
+                )
+                .expect("hash"),
                 stamp: None,
                 content: slice,
                 verdict: Verdict::Keep,

@@ -59,6 +59,6 @@ impl Renderer for Whole {
         if text.contains("\"unfit\":true") {
             return Err(Failure::data("HL-2210", text!("cannot be rendered", "无法渲染")).at("name"));
         }
-        Ok(RowBody::Columns(vec![Value::String(text)]))
+        Ok(RowBody::Columns(vec![Value::from(text)]))
     }
 }

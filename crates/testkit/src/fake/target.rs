@@ -142,7 +142,7 @@ impl FakeTarget {
 fn content(row: &WriteRow) -> String {
     match &row.body {
         RowBody::Columns(values) => match values.first() {
-            Some(Value::String(s)) => s.clone(),
+            Some(Value::String(s)) => s.to_string(),
             other => format!("{other:?}"),
         },
         other => format!("{other:?}"),

@@ -247,7 +247,7 @@ impl<'a, 'b> Ctx<'a, 'b> {
         if let [Seg::Ref(n)] = segs {
             return match self.bound(*n, false) {
                 Cow::Borrowed(Value::String(s)) => Sv::Str(Cow::Borrowed(s)),
-                Cow::Owned(Value::String(s)) => Sv::Str(Cow::Owned(s)),
+                Cow::Owned(Value::String(s)) => Sv::Str(Cow::Owned(s.into_string())),
                 other => Sv::text(in_quotes(&other).into_owned()),
             };
         }

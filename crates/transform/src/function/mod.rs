@@ -141,7 +141,7 @@ fn bind_bare(value: Cow<'_, Value>) -> Sv<'_> {
             Value::Object(_) => Sv::text(v.to_json()),
         },
         Cow::Owned(v) => match v {
-            Value::String(s) => bind_text(Cow::Owned(s)),
+            Value::String(s) => bind_text(Cow::Owned(s.into_string())),
             Value::Array(items) => Sv::List(items.into_iter().map(|i| bind_bare(Cow::Owned(i))).collect()),
             Value::Object(_) => Sv::text(v.to_json()),
             Value::Null => Sv::Null,
@@ -184,8 +184,8 @@ fn to_value(v: Sv) -> Value {
         Sv::Bool(b) => Value::Number(Number::from_i64(i64::from(b))),
         Sv::Num(n) => number(&n),
         Sv::List(items) => Value::Array(items.into_iter().map(to_value).collect()),
-        Sv::Str(s) => Value::String(s.into_owned()),
-        other => Value::String(other.as_text().unwrap_or_default().into_owned()),
+        Sv::Str(s) => Value::from(s),
+        other => Value::from(other.as_text().unwrap_or_default()),
     }
 }
 

@@ -140,7 +140,7 @@ fn push(name: &str, map: &Map, out: &mut Vec<One>) {
             let or_true = |v: Value| if v.is_null() { Value::Bool(true) } else { boolean(v) };
             let id = match inner("fieldId") {
                 Value::Null => Value::Null,
-                v => Value::String(v.in_text()),
+                v => Value::from(v.in_text()),
             };
             One::TableField { view: or_true(inner("view")), edit: or_true(inner("edit")), id }
         }
@@ -191,11 +191,11 @@ impl One {
                 Value::Array(_) => v,
                 Value::String(s) if s.trim().is_empty() => Value::Array(Vec::new()),
                 Value::String(s) => Value::Array(s.split(sep.as_str()).map(Value::from).collect()),
-                other => Value::Array(vec![Value::String(other.in_text())]),
+                other => Value::Array(vec![Value::from(other.in_text())]),
             },
             One::ArrayToString(sep) => match v {
                 Value::Array(items) => {
-                    Value::String(items.iter().map(Value::in_text).collect::<Vec<_>>().join(sep))
+                    Value::from(items.iter().map(Value::in_text).collect::<Vec<_>>().join(sep))
                 }
                 other => other,
             },
@@ -254,7 +254,7 @@ fn convert_json(v: Value, warnings: &mut Vec<Text>) -> Value {
                 .map(|(k, val)| {
                     let key = match Number::from_text(&k) {
                         Some(n) if n.as_i64().is_some() => Value::Number(n),
-                        _ => Value::String(k),
+                        _ => Value::from(k),
                     };
                     let mut pair = Map::new();
                     pair.insert("Key", key);

@@ -194,8 +194,8 @@ impl Typed {
                 let source = v.in_text();
                 let found = if source.len() > MAX_TEXT { Err(too_long()) } else { path.find(&source) };
                 match found {
-                    Ok(texts) if *all => Value::Array(texts.into_iter().map(Value::String).collect()),
-                    Ok(texts) => texts.into_iter().next().map_or(Value::Null, Value::String),
+                    Ok(texts) if *all => Value::Array(texts.into_iter().map(Value::from).collect()),
+                    Ok(texts) => texts.into_iter().next().map_or(Value::Null, Value::from),
                     Err(e) => {
                         warnings.push(e);
                         v
@@ -227,12 +227,12 @@ impl Typed {
                         warnings.push(too_long());
                         return v;
                     }
-                    hits.push(c.get(*group).map_or(Value::Null, |m| Value::String(m.as_str().to_owned())));
+                    hits.push(c.get(*group).map_or(Value::Null, |m| Value::from(m.as_str())));
                 }
                 if *all { Value::Array(hits) } else { hits.into_iter().next().unwrap_or(Value::Null) }
             }
             Typed::Date(pattern) => match times::read_wall(&v, tz) {
-                Some(t) => Value::String(times::by_pattern(t, pattern)),
+                Some(t) => Value::from(times::by_pattern(t, pattern)),
                 None => {
                     if !v.is_blank() {
                         let shown = v.in_text();
@@ -368,7 +368,7 @@ fn csv(source: &str, delimiter: char, header: bool, skip_empty: bool) -> Value {
     if !field.is_empty() || !row.is_empty() {
         end_row(&mut row, &mut field, &mut rows);
     }
-    let list = |r: Vec<String>| Value::Array(r.into_iter().map(Value::String).collect());
+    let list = |r: Vec<String>| Value::Array(r.into_iter().map(Value::from).collect());
     if !header {
         return Value::Array(rows.into_iter().map(list).collect());
     }
@@ -377,7 +377,7 @@ fn csv(source: &str, delimiter: char, header: bool, skip_empty: bool) -> Value {
     Value::Array(
         rows.map(|r| {
             Value::Object(
-                names.iter().map(|n| n.trim().to_owned()).zip(r.into_iter().map(Value::String)).collect(),
+                names.iter().map(|n| n.trim().to_owned()).zip(r.into_iter().map(Value::from)).collect(),
             )
         })
         .collect(),

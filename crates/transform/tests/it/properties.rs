@@ -100,15 +100,99 @@ proptest! {
         let forward: Vec<String> = keys.iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
         let backward: Vec<String> = keys.iter().rev().map(|(k, v)| format!(" \"{k}\" : {v} ")).collect();
         let hash = |parts: &[String]| {
-            canonical::content_hash(format!("{{{}}}", parts.join(",")).as_bytes(), &[], &mut Vec::new())
+            canonical::content_hash(format!("{{{}}}", parts.join(",")).as_bytes(), &[], &mut canonical::Scratch::default())
         };
         prop_assert_eq!(hash(&forward), hash(&backward));
+    }
+
+    #[test]
+    fn the_canonical_form_is_the_sorted_value(stream in prop::collection::vec(any::<u8>(), 0..300)) {
+        // One scratch for several objects: what it keeps of one must not show in another.
+        let mut scratch = canonical::Scratch::default();
+        let mut choices = stream.iter().copied();
+        for _ in 0..3 {
+            let mut text = String::new();
+            any_json(&mut choices, 0, &mut text);
+            let value = Value::parse(text.as_bytes()).unwrap();
+            let expected = sorted(&value);
+            let mut out = Vec::new();
+            canonical::canonical(text.as_bytes(), &[], &mut out).unwrap();
+            prop_assert_eq!(String::from_utf8(out).unwrap(), expected.clone(), "{}", text);
+            let hash = |t: &str, s: &mut canonical::Scratch| canonical::content_hash(t.as_bytes(), &[], s).unwrap();
+            let whole = blake3::hash(expected.as_bytes());
+            prop_assert_eq!(&hash(&text, &mut scratch)[..], &whole.as_bytes()[..16]);
+            prop_assert_eq!(hash(&text, &mut scratch), hash(&expected, &mut scratch));
+        }
     }
 
     #[test]
     fn metadata_never_panics(s in "\\PC{0,80}") {
         let (m, _) = Metadata::from_value(Value::from(s), Side::Source);
         let _ = m.uses_window();
-        let _ = canonical::content_hash(m.api.as_bytes(), &[], &mut Vec::new());
+        let _ = canonical::content_hash(m.api.as_bytes(), &[], &mut canonical::Scratch::default());
+    }
+}
+
+/// Some JSON, with blanks, escapes and repeated keys as the choices want them.
+fn any_json(choices: &mut dyn Iterator<Item = u8>, depth: usize, out: &mut String) {
+    const TEXTS: &[&str] = &[
+        "",
+        "a",
+        "ab",
+        "a!",
+        "a b",
+        "abcdefgh",
+        "abcdefghi",
+        "中文",
+        "\\u4e2d",
+        "\\/",
+        "\\n\\\"",
+        "\\\\",
+        "Z",
+    ];
+    const SCALARS: &[&str] = &["1", "-1.50", "0", "1e3", "true", "false", "null", "12345678901234567890123"];
+    let mut next = |n: usize| choices.next().map_or(0, |b| usize::from(b) % n);
+    let (kind, n) = (next(if depth > 3 { 2 } else { 5 }), next(6));
+    let (text, scalar) = (next(TEXTS.len()), next(SCALARS.len()));
+    let mut blank = |out: &mut String| out.push_str(["", "", "", " ", "\n\t"][next(5)]);
+    match kind {
+        0 => out.push_str(SCALARS[scalar]),
+        1 => out.push_str(&format!("\"{}\"", TEXTS[text])),
+        2 => {
+            out.push('[');
+            for i in 0..n {
+                out.push_str(if i > 0 { "," } else { "" });
+                any_json(choices, depth + 1, out);
+            }
+            out.push(']');
+        }
+        _ => {
+            blank(out);
+            out.push('{');
+            for i in 0..2 * n {
+                out.push_str(if i > 0 { "," } else { "" });
+                let (gap, key) = match (choices.next(), choices.next()) {
+                    (Some(gap), Some(key)) => (gap % 8 == 0, usize::from(key) % TEXTS.len()),
+                    _ => (false, i % TEXTS.len()),
+                };
+                out.push_str(&format!("{0}\"{1}\"{0}:{0}", if gap { " " } else { "" }, TEXTS[key]));
+                any_json(choices, depth + 1, out);
+            }
+            out.push('}');
+        }
+    }
+}
+
+/// The value with its keys in the order of their written form.
+fn sorted(v: &Value) -> String {
+    match v {
+        Value::Array(items) => format!("[{}]", items.iter().map(sorted).collect::<Vec<_>>().join(",")),
+        Value::Object(map) => {
+            let members: std::collections::BTreeMap<String, String> =
+                map.iter().map(|(k, v)| (Value::from(k).to_json(), sorted(v))).collect();
+            let members: Vec<String> = members.into_iter().map(|(k, v)| format!("{k}:{v}")).collect();
+            format!("{{{}}}", members.join(","))
+        }
+        other => other.to_json(),
     }
 }

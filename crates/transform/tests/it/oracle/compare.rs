@@ -18,7 +18,7 @@ impl Outcome {
     /// The text of a value.
     pub fn text(&self) -> Option<String> {
         match self {
-            Outcome::Value(Value::String(s)) => Some(s.clone()),
+            Outcome::Value(Value::String(s)) => Some(s.to_string()),
             Outcome::Value(Value::Number(n)) => Some(n.text().into_owned()),
             _ => None,
         }
