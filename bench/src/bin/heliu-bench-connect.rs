@@ -52,6 +52,7 @@ async fn main() {
         tokens: memory.clone(),
         budget: memory,
         owner: "bench".into(),
+        plan: String::new(),
     };
     let cases = [
         (

@@ -205,6 +205,7 @@ impl App {
             tokens: Arc::new(ledger.clone()),
             budget: Arc::new(ledger.clone()),
             owner: owner(),
+            plan: String::new(),
         }
     }
 
@@ -410,7 +411,7 @@ impl App {
         let (Some(source_spec), Some(target_spec), true) = (&l.source, &l.target, errors.is_empty()) else {
             return Err(errors.into());
         };
-        let ports = self.ports(ledger);
+        let ports = Ports { plan: l.name.clone(), ..self.ports(ledger) };
         let file = format!("plans/{}.json", l.name);
         let place = |side: &str, connector: &str, list: Vec<Problem>| -> Vec<Problem> {
             list.into_iter()

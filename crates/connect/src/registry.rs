@@ -41,6 +41,8 @@ pub struct Ports {
     pub budget: Arc<dyn Budget>,
     /// Who this process is, for intents.
     pub owner: String,
+    /// The plan whose sides are built: plans share a credential's budget evenly.
+    pub plan: String,
 }
 
 /// What `heliu platforms` shows of a platform.
@@ -259,7 +261,12 @@ impl Registry {
             owner: ports.owner.clone(),
             client: self.client(spec).map_err(|p| vec![p])?,
         };
-        let account = Arc::new(Account::new(manifest, spec, ports)?);
+        let mut account = Account::new(manifest, spec, ports)?;
+        // Two files for one credential: one budget, one line.
+        if let Some(same) = accounts.values().find(|a| a.key() == account.key()) {
+            account.lines_of(same);
+        }
+        let account = Arc::new(account);
         accounts.insert(spec.name.clone(), account.clone());
         Ok(account)
     }
@@ -310,7 +317,7 @@ impl Registry {
             )]),
             _ => {
                 let account = self.account(spec, ports)?;
-                Ok(Arc::new(HttpSource::new(account, meta, tz)?))
+                Ok(Arc::new(HttpSource::new(account, &ports.plan, meta, tz)?))
             }
         }
     }
@@ -342,7 +349,7 @@ impl Registry {
             }
             _ => {
                 let account = self.account(spec, ports)?;
-                Ok(Arc::new(HttpTarget::new(account, meta)))
+                Ok(Arc::new(HttpTarget::new(account, &ports.plan, meta)))
             }
         }
     }

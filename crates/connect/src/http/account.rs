@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use heliu_model::budget::Limits;
 use heliu_model::call::Exchange;
-use heliu_model::ports::{Budget, Clock, Slot, TokenRow, Tokens};
+use heliu_model::ports::{Budget, Clock, TokenRow, Tokens};
 use heliu_model::{Call, CallKind, Class, ConnectorSpec, Failure, Problem, Secret, text};
 use heliu_transform::{Map, Value};
 use tokio::sync::{Mutex, Semaphore};
@@ -16,6 +16,7 @@ use super::decode::decode;
 use super::encode::Setting;
 use super::mask::Mask;
 use super::outcome::{Reading, Told};
+use super::pace::Lines;
 use super::skew::Skew;
 use super::token::refused;
 use crate::manifest::{CredentialForm, Manifest, Route, fits};
@@ -44,54 +45,18 @@ pub struct Account {
     /// The connector gives its own address.
     pub(super) own_base: bool,
     /// The connector sets limits of its own: those of interfaces are not added to them.
-    limited: bool,
+    pub(super) limited: bool,
     /// Values of all credentials, defaults among them.
     pub(super) values: Arc<BTreeMap<String, String>>,
-    limits: Limits,
+    pub(super) limits: Limits,
     pub(super) key: String,
     pub(super) origin: String,
     pub(super) token: Mutex<Option<TokenRow>>,
     pub(super) addresses: Mutex<Option<Arc<BTreeMap<String, String>>>>,
     pub(super) skew: Skew,
-    gate: Semaphore,
+    pub(super) gate: Arc<Semaphore>,
     /// Whoever waits for the budget waits in line.
-    line: Mutex<()>,
-}
-
-/// Slots of the budget, released when the request is over, however it ends.
-pub(super) struct Pass {
-    budget: Arc<dyn Budget>,
-    clock: Arc<dyn Clock>,
-    slots: Vec<i64>,
-}
-
-impl Pass {
-    /// The request is over.
-    pub(super) async fn over(mut self) -> Result<(), Failure> {
-        for slot in std::mem::take(&mut self.slots) {
-            self.budget.release(slot, self.clock.now()).await?;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Pass {
-    fn drop(&mut self) {
-        // The request was given up on its way.
-        let slots = std::mem::take(&mut self.slots);
-        if !slots.is_empty()
-            && let Ok(handle) = tokio::runtime::Handle::try_current()
-        {
-            let (budget, clock) = (self.budget.clone(), self.clock.clone());
-            handle.spawn(async move {
-                for slot in slots {
-                    if let Err(f) = budget.release(slot, clock.now()).await {
-                        tracing::warn!(target: "heliu", "{f}");
-                    }
-                }
-            });
-        }
-    }
+    pub(super) lines: Arc<Lines>,
 }
 
 /// A call as the platform's API has it, before encoding.
@@ -113,6 +78,8 @@ pub(crate) struct Ask {
     pub key: String,
     /// A key of the record and its version.
     pub row: String,
+    /// The plan on whose behalf it is asked, for its fair share; empty: nobody's, before all others.
+    pub plan: Arc<str>,
     pub route: Arc<Route>,
 }
 
@@ -128,6 +95,7 @@ impl Ask {
             rows: Vec::new(),
             key: String::new(),
             row: String::new(),
+            plan: Arc::default(),
             route,
         }
     }
@@ -187,7 +155,7 @@ impl Account {
             id.update(origin.as_bytes());
         }
         let key = format!("{}/{}", manifest.name(), id.finalize().to_hex().get(..16).unwrap_or(""));
-        let gate = Semaphore::new(limits.concurrency.unwrap_or(16).max(1) as usize);
+        let gate = Arc::new(Semaphore::new(limits.concurrency.unwrap_or(16).max(1) as usize));
         Ok(Account {
             name: spec.name.clone(),
             base_url: base_url.trim_end_matches('/').to_owned(),
@@ -201,7 +169,7 @@ impl Account {
             addresses: Mutex::new(None),
             skew: Skew::default(),
             gate,
-            line: Mutex::new(()),
+            lines: Lines::new(ports.clock.clone()),
             manifest,
             ports,
         })
@@ -285,9 +253,6 @@ impl Account {
         reading: &Reading,
         calls: &mut Vec<Call>,
     ) -> Result<(Reply, Told), Failure> {
-        let _slot = self.gate.acquire().await.map_err(|e| {
-            Failure::internal("HL-3091", text!("the budget is closed: {e}", "额度已关闭:{e}"))
-        })?;
         let addresses = self.discovered(calls).await?;
         let pass = self.wait_for_budget(Some(ask)).await?;
         let set = Setting {
@@ -306,54 +271,6 @@ impl Account {
             self.hold(f, Some(ask)).await?;
         }
         result
-    }
-
-    /// Limits of an interface, with the key that they are kept under.
-    fn own_limits(&self, ask: &Ask) -> Option<(String, Limits)> {
-        let form = &ask.route.api.as_ref().filter(|_| !self.limited)?.form;
-        let limits = Limits {
-            requests_per_second: form.limits.requests_per_second,
-            requests_per_minute: form.limits.requests_per_minute,
-            concurrency: None,
-        };
-        limits.timed().then(|| (format!("{}{}", self.key, form.path), limits))
-    }
-
-    /// Waits until one more request keeps the limits, the interface's own and the account's.
-    pub(super) async fn wait_for_budget(&self, ask: Option<&Ask>) -> Result<Pass, Failure> {
-        let Ports { budget, clock, owner, .. } = &self.ports;
-        let mut pass = Pass { budget: budget.clone(), clock: clock.clone(), slots: Vec::new() };
-        let own = ask.and_then(|a| self.own_limits(a));
-        let whole = self.limits.timed().then(|| (self.key.clone(), self.limits));
-        if own.is_none() && whole.is_none() {
-            return Ok(pass);
-        }
-        let _line = self.line.lock().await;
-        for (key, limits) in own.into_iter().chain(whole) {
-            loop {
-                match budget.reserve(&key, &limits, owner, clock.now()).await? {
-                    Slot::Go(slot) => {
-                        pass.slots.push(slot);
-                        break;
-                    }
-                    Slot::Wait(until) => {
-                        clock.sleep_ms(u64::try_from(until.0 - clock.now().0).unwrap_or(0)).await;
-                    }
-                }
-            }
-        }
-        Ok(pass)
-    }
-
-    /// Nobody of this account asks before the platform wants it.
-    async fn hold(&self, f: &Failure, ask: Option<&Ask>) -> Result<(), Failure> {
-        let until = self.ports.clock.now().plus_ms(f.retry_after_ms.unwrap_or(1_000) as i64);
-        let own = ask.and_then(|a| self.own_limits(a));
-        match own {
-            Some((key, _)) => self.ports.budget.hold(&key, until).await,
-            None if self.limits.timed() => self.ports.budget.hold(&self.key, until).await,
-            None => Ok(()),
-        }
     }
 
     /// Sends and captures one exchange, and judges the reply.

@@ -71,11 +71,12 @@ impl Detail {
     pub async fn read(
         &self,
         account: &Arc<Account>,
+        plan: &Arc<str>,
         page: Page,
         known: &Mutex<Details>,
         calls: &mut Vec<Call>,
     ) -> Result<Page, Failure> {
-        let jobs: Vec<_> = page.elements.iter().map(|e| self.one(account, e.clone(), known)).collect();
+        let jobs: Vec<_> = page.elements.iter().map(|e| self.one(account, plan, e.clone(), known)).collect();
         let many = account.concurrency().min(8) as usize;
         let done: Vec<_> = futures_util::stream::iter(jobs).buffered(many).collect().await;
         let mut whole = vec![b'['];
@@ -125,6 +126,7 @@ impl Detail {
     async fn one(
         &self,
         account: &Arc<Account>,
+        plan: &Arc<str>,
         element: Bytes,
         known: &Mutex<Details>,
     ) -> (Vec<Call>, Result<Bytes, Failure>) {
@@ -134,7 +136,8 @@ impl Detail {
         let mut params = Map::new();
         params.insert(self.param.clone(), self.key_of(&element));
         let path = self.route.path.clone();
-        let ask = Ask::new(CallKind::Fetch, &self.method, path, params, self.route.clone());
+        let mut ask = Ask::new(CallKind::Fetch, &self.method, path, params, self.route.clone());
+        ask.plan = plan.clone();
         let exchange = account.ask(&ask, &self.reading).await;
         let result = exchange.result.and_then(|(reply, _)| {
             let outline = reply.outline().map_err(|e| super::outcome::cut(&e.text().en))?;

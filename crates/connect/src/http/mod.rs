@@ -7,8 +7,12 @@ mod decode;
 mod detail;
 mod discover;
 mod encode;
+mod line;
 mod mask;
 mod outcome;
+mod pace;
+#[cfg(test)]
+mod pace_tests;
 mod probe;
 mod rehearse;
 mod skew;

@@ -22,6 +22,8 @@ use crate::manifest::{AnchorForm, CallScope, ReplyForm, Route, Style, Values};
 /// A source on an HTTP platform.
 pub struct HttpSource {
     pub(super) account: Arc<Account>,
+    /// On whose behalf it is asked.
+    plan: Arc<str>,
     pub(super) request: Request,
     pub(super) route: Arc<Route>,
     pub(super) reading: Reading,
@@ -111,11 +113,16 @@ fn plain(v: &toml::Value) -> Value {
 }
 
 impl HttpSource {
-    /// A source for a document.
+    /// A source for a document of a plan.
     ///
     /// # Errors
     /// What is wrong with the document for this platform.
-    pub fn new(account: Arc<Account>, meta: &Metadata, tz: Tz) -> Result<HttpSource, Vec<Problem>> {
+    pub fn new(
+        account: Arc<Account>,
+        plan: &str,
+        meta: &Metadata,
+        tz: Tz,
+    ) -> Result<HttpSource, Vec<Problem>> {
         let route = account.route(&meta.api);
         let api = route.api.as_ref().map(|a| &a.form);
         let paging = &route.paging;
@@ -228,6 +235,7 @@ impl HttpSource {
             detail,
             details: Mutex::default(),
             route,
+            plan: Arc::from(plan),
             account,
         })
     }
@@ -534,10 +542,11 @@ impl Source for HttpSource {
     }
 
     async fn fetch(&self, request: &PageRequest) -> Exchange<Page> {
-        let ask = match self.ask(request) {
+        let mut ask = match self.ask(request) {
             Ok(ask) => ask,
             Err(f) => return Exchange { calls: Vec::new(), result: Err(f) },
         };
+        ask.plan = self.plan.clone();
         let exchange = self.account.ask(&ask, &self.reading).await;
         let mut calls = exchange.calls;
         let (mut reply, told) = match exchange.result {
@@ -558,7 +567,9 @@ impl Source for HttpSource {
             Told::Fine => self.read(&reply),
         };
         let result = match (page, &self.detail) {
-            (Ok(page), Some(detail)) => detail.read(&self.account, page, &self.details, &mut calls).await,
+            (Ok(page), Some(detail)) => {
+                detail.read(&self.account, &self.plan, page, &self.details, &mut calls).await
+            }
             (page, _) => page,
         };
         if let Some(last) = calls.last_mut() {

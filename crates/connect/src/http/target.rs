@@ -24,6 +24,8 @@ pub struct HttpTarget {
 
 struct Inner {
     account: Arc<Account>,
+    /// On whose behalf it is written.
+    plan: Arc<str>,
     meta: Metadata,
     route: Arc<Route>,
     reading: Reading,
@@ -34,8 +36,8 @@ struct Inner {
 }
 
 impl HttpTarget {
-    /// A target for a document.
-    pub fn new(account: Arc<Account>, meta: &Metadata) -> HttpTarget {
+    /// A target for a document of a plan.
+    pub fn new(account: Arc<Account>, plan: &str, meta: &Metadata) -> HttpTarget {
         let route = account.route(&meta.api);
         let api = route.api.as_deref();
         let zone = account.manifest.timezone;
@@ -62,7 +64,16 @@ impl HttpTarget {
         let reading = Reading::new(&route.reply, None, Some(meta), true, zone)
             .with_results(api.and_then(|a| a.form.batch.as_ref()));
         HttpTarget {
-            inner: Arc::new(Inner { account, meta: meta.clone(), route, reading, batch, replay, look }),
+            inner: Arc::new(Inner {
+                account,
+                plan: Arc::from(plan),
+                meta: meta.clone(),
+                route,
+                reading,
+                batch,
+                replay,
+                look,
+            }),
             shape,
         }
     }
@@ -120,6 +131,7 @@ impl Inner {
             Params::Object(map)
         };
         let mut ask = Ask::new(CallKind::Write, &self.meta.method, path, Map::new(), self.route.clone());
+        ask.plan = self.plan.clone();
         ask.params = params;
         ask.request = requests.first().cloned().unwrap_or_default();
         ask.other = Value::Object(other);
@@ -168,6 +180,7 @@ impl Inner {
         let Value::Object(map) = made else { return Ok(None) };
         let mut ask = Ask::new(CallKind::LookUp, "POST", route.path.clone(), map.clone(), route.clone());
         ask.other = Value::Object(map);
+        ask.plan = self.plan.clone();
         Ok(Some(ask))
     }
 
