@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use heliu_model::ports::{Clock, Element, Render, RowBody, Verdict};
+use heliu_model::record::Hash;
 use heliu_model::{Failure, Window, text};
 use heliu_transform::canonical::{Scratch, content_hash};
 use heliu_transform::mapping::{Request, nothing_to_send};
-use heliu_transform::{Context, Lookup, Metadata, Path, Shaped, Shaping, Value, records};
+use heliu_transform::{Context, Lookup, Metadata, Path, Plain, Shaped, Shaping, Value, records};
 
 use crate::spec::{Renderer, Shaper};
 
@@ -16,7 +17,6 @@ pub struct DialectShaper {
     shaping: Shaping,
     clock: Arc<dyn Clock>,
     ignore: Vec<Path>,
-    stamp: Option<Path>,
     anchor: Option<Path>,
     scratch: Mutex<Scratch>,
 }
@@ -33,35 +33,40 @@ impl DialectShaper {
         clock: Arc<dyn Clock>,
     ) -> Self {
         DialectShaper {
-            shaping: Shaping::compile(meta, tz),
+            shaping: Shaping::compile(meta, tz).beside(stamp.map(Path::new)),
             clock,
             scratch: Mutex::default(),
             ignore: ignore.iter().map(|p| Path::new(p)).collect(),
-            stamp: stamp.map(Path::new),
             anchor: anchor.map(Path::new),
         }
     }
 
     fn element(&self, shaped: Shaped, stamp: Option<String>, scratch: &mut Scratch) -> Element {
-        let Shaped { id, number, content, filtered, rejected } = shaped;
-        let (hash, verdict) = match content_hash(&content, &self.ignore, scratch) {
+        match content_hash(&shaped.content, &self.ignore, scratch) {
+            Ok(hash) => judged(shaped, hash, stamp),
             Err(bad) => {
                 // Not hashable as JSON: known by its bytes.
                 let at = bad.at;
                 let reason =
                     text!("the element is no JSON value (byte {at})", "该元素不是 JSON 值(第 {at} 字节)");
                 let mut hash = [0; 16];
-                hash.copy_from_slice(blake3_of(&content).get(..16).unwrap_or(&[0; 16]));
-                (hash, Verdict::Rejected("HL-7011".into(), both(&reason)))
+                hash.copy_from_slice(blake3_of(&shaped.content).get(..16).unwrap_or(&[0; 16]));
+                let verdict = Verdict::Rejected("HL-7011".into(), both(&reason));
+                Element { verdict, ..judged(shaped, hash, stamp) }
             }
-            Ok(hash) => match (rejected, filtered) {
-                (Some(why), _) => (hash, Verdict::Rejected("HL-7010".into(), both(&why))),
-                (None, Some(rule)) => (hash, Verdict::Filtered(rule)),
-                (None, None) => (hash, Verdict::Keep),
-            },
-        };
-        Element { id, number, hash, stamp, content, verdict, head: false }
+        }
     }
+}
+
+/// What the rules say of a record.
+fn judged(shaped: Shaped, hash: Hash, stamp: Option<String>) -> Element {
+    let Shaped { id, number, content, filtered, rejected } = shaped;
+    let verdict = match (rejected, filtered) {
+        (Some(why), _) => Verdict::Rejected("HL-7010".into(), both(&why)),
+        (None, Some(rule)) => Verdict::Filtered(rule),
+        (None, None) => Verdict::Keep,
+    };
+    Element { id, number, hash, stamp, content, verdict, head: false }
 }
 
 /// Reasons are stored as JSON with both languages.
@@ -81,13 +86,16 @@ fn blake3_of(bytes: &[u8]) -> [u8; 32] {
 
 impl Shaper for DialectShaper {
     fn shape(&self, element: &Bytes, out: &mut Vec<Element>) {
-        let mut shaped = Vec::with_capacity(1);
-        self.shaping.shape(element, self.clock.now().secs(), &mut shaped);
-        let stamp = self.stamp.as_ref().and_then(|p| records::pick_text(element, p));
         // Pages are shaped one after the other; a second one beside them takes space of its own.
         let mut kept = self.scratch.try_lock();
         let mut own = Scratch::default();
         let scratch = kept.as_deref_mut().unwrap_or(&mut own);
+        if let Some(Plain { shaped, hash, beside }) = self.shaping.plain(element, &self.ignore, scratch) {
+            out.push(Element { head: true, ..judged(shaped, hash, beside) });
+            return;
+        }
+        let mut shaped = Vec::with_capacity(1);
+        let stamp = self.shaping.shape(element, self.clock.now().secs(), &mut shaped);
         if shaped.is_empty() {
             // A list to be split that is empty: nothing to write, but the source has counted it.
             let why = text!("the element has no parts to be split into", "该元素没有可拆分的内容");

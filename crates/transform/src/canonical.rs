@@ -1,5 +1,7 @@
 //! Canonical JSON and the content hash: keys sorted, no white space, digits as written, escapes evened out.
 
+use std::ops::Range;
+
 use crate::path::Path;
 use crate::value::write_string;
 
@@ -28,6 +30,8 @@ struct Work {
     /// The last order of the members of an object with so many: records of a page have the same keys in the same
     /// places, and an order is checked faster than it is found.
     orders: Vec<Vec<u32>>,
+    /// Where the wanted members of the outermost object lie in the input.
+    found: Vec<Option<Range<usize>>>,
 }
 
 /// The first 16 bytes of the BLAKE3 hash of the canonical form of `raw`, without the ignored paths.
@@ -35,12 +39,47 @@ struct Work {
 /// # Errors
 /// When `raw` is no JSON value.
 pub fn content_hash(raw: &[u8], ignore: &[Path], scratch: &mut Scratch) -> Result<[u8; 16], NotJson> {
+    hash_and_find(raw, ignore, &Names::default(), scratch)
+}
+
+/// Names of members that are looked for on the way.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Names(Vec<(u64, Vec<u8>)>);
+
+impl Names {
+    /// `None` for names that JSON writes with escapes.
+    pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Option<Names> {
+        let quoted = |n: &str| {
+            let plain = n.bytes().all(|b| b >= 0x20 && !matches!(b, b'"' | b'\\'));
+            let text = format!("\"{n}\"").into_bytes();
+            plain.then(|| (head(text.get(1..).unwrap_or(&[])), text))
+        };
+        names.into_iter().map(quoted).collect::<Option<Vec<_>>>().map(Names)
+    }
+}
+
+/// As [`content_hash`]; `scratch` then holds the places of those members of the outermost object that `names` tells.
+pub(crate) fn hash_and_find(
+    raw: &[u8],
+    ignore: &[Path],
+    names: &Names,
+    scratch: &mut Scratch,
+) -> Result<[u8; 16], NotJson> {
     let Scratch { text, work } = scratch;
     text.clear();
-    write(raw, ignore, text, work)?;
+    work.found.clear();
+    write(raw, ignore, names, text, work)?;
     let mut out = [0; 16];
     out.copy_from_slice(blake3::hash(text).as_bytes().get(..16).unwrap_or(&[0; 16]));
     Ok(out)
+}
+
+impl Scratch {
+    /// The texts of the members that were looked for, in the order of their names; `None` when one of them is missing,
+    /// or no plain scalar.
+    pub(crate) fn found<'r>(&self, raw: &'r [u8]) -> Option<Vec<&'r [u8]>> {
+        self.work.found.iter().map(|place| raw.get(place.clone()?)).collect()
+    }
 }
 
 /// Appends the canonical form of `raw`.
@@ -48,12 +87,18 @@ pub fn content_hash(raw: &[u8], ignore: &[Path], scratch: &mut Scratch) -> Resul
 /// # Errors
 /// When `raw` is no JSON value.
 pub fn canonical(raw: &[u8], ignore: &[Path], out: &mut Vec<u8>) -> Result<(), NotJson> {
-    write(raw, ignore, out, &mut Work::default())
+    write(raw, ignore, &Names::default(), out, &mut Work::default())
 }
 
-fn write(raw: &[u8], ignore: &[Path], out: &mut Vec<u8>, work: &mut Work) -> Result<(), NotJson> {
+fn write(
+    raw: &[u8],
+    ignore: &[Path],
+    names: &Names,
+    out: &mut Vec<u8>,
+    work: &mut Work,
+) -> Result<(), NotJson> {
     work.members.clear();
-    let mut reader = Reader { raw, at: 0, work };
+    let mut reader = Reader { raw, at: 0, names, work };
     let ignore: Vec<&[String]> = ignore.iter().map(Path::segs).collect();
     reader.value(&ignore, out, 0)?;
     reader.blanks();
@@ -99,6 +144,7 @@ const ORDERED: usize = 64;
 struct Reader<'a> {
     raw: &'a [u8],
     at: usize,
+    names: &'a Names,
     work: &'a mut Work,
 }
 
@@ -213,6 +259,9 @@ impl Reader<'_> {
                 _ => return self.fail(),
             }
         }
+        if depth == 0 && !self.names.0.is_empty() {
+            self.look(out);
+        }
         self.close(first, begin, sorted, out);
         out.push(b'}');
         Ok(())
@@ -281,10 +330,19 @@ impl Reader<'_> {
         Ok(Some(Member { key, head, whole: (start, out.len()), raw: false }))
     }
 
+    /// Notes where the wanted members of the outermost object lie: of a repeated name the last counts.
+    fn look(&mut self, out: &[u8]) {
+        let (raw, Work { members, found, .. }) = (self.raw, &mut *self.work);
+        found.extend(self.names.0.iter().map(|(head, name)| {
+            let m = members.iter().rev().find(|m| m.head == *head && m.key(raw, out) == name)?;
+            m.raw.then_some(m.key.1 + 1..m.whole.1)
+        }));
+    }
+
     /// Puts the members behind `begin` in the order of their keys; of repeated keys the last stays.
     fn close(&mut self, first: usize, begin: usize, sorted: bool, out: &mut Vec<u8>) {
         let raw = self.raw;
-        let Work { members, swap, orders } = &mut *self.work;
+        let Work { members, swap, orders, .. } = &mut *self.work;
         let list = members.get(first..).unwrap_or(&[]);
         let straight = out.len() == begin;
         swap.clear();

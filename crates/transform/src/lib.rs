@@ -41,7 +41,7 @@ pub use metadata::{Metadata, Side};
 pub use outline::Outline;
 pub use path::Path;
 pub use problem::{Problem, Severity, Spot};
-pub use shaping::{Shaped, Shaping};
+pub use shaping::{Plain, Shaped, Shaping};
 pub use steps::{FieldSteps, Stage, Trace};
 pub use text::{Lang, Text};
 pub use value::{JsonError, Key, Map, Number, Str, Value};

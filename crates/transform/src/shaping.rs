@@ -4,13 +4,14 @@
 use bytes::Bytes;
 use chrono_tz::Tz;
 
+use crate::canonical::{Names, Scratch, hash_and_find};
 use crate::context::{Context, Scope};
 use crate::expr::Expr;
 use crate::formats;
 use crate::items::{Item, Type};
 use crate::metadata::Metadata;
 use crate::path::{self, Path};
-use crate::{Extractor, Map, Text, Value, text};
+use crate::{Extractor, Map, Text, Value, records, text};
 
 /// What an element became.
 #[derive(Debug, Clone)]
@@ -34,8 +35,24 @@ pub struct Shaping {
     id: Key,
     number: Key,
     tz: Tz,
-    /// Reads id and number of elements that nothing filters or changes.
+    /// Reads id, number and what is read beside them, of elements that nothing filters or changes.
     simple: Option<Extractor>,
+    /// The number has a path of its own.
+    numbered: bool,
+    beside: Option<Path>,
+    /// The same as names of members, where the hash finds them on its way.
+    names: Option<Names>,
+}
+
+/// An element that is one record as it came.
+#[derive(Debug)]
+pub struct Plain {
+    /// The record.
+    pub shaped: Shaped,
+    /// Content hash.
+    pub hash: [u8; 16],
+    /// The text of the scalar at the path beside.
+    pub beside: Option<String>,
 }
 
 /// Where a key comes from.
@@ -92,31 +109,78 @@ impl Shaping {
     /// Compiles. `tz` is the zone of times in records.
     pub fn compile(meta: &Metadata, tz: Tz) -> Shaping {
         let (id, number) = (Key::compile(&meta.id), Key::compile(&meta.number));
-        let simple = match (&id, &number) {
-            (Key::Path(id), Key::Path(number)) if meta.stores_as_is() => {
-                Some(Extractor::new(if id == number {
-                    vec![id.clone()]
-                } else {
-                    vec![id.clone(), number.clone()]
-                }))
-            }
-            _ => None,
+        let mut shaping = Shaping {
+            meta: meta.clone(),
+            id,
+            number,
+            tz,
+            simple: None,
+            numbered: false,
+            beside: None,
+            names: None,
         };
-        Shaping { meta: meta.clone(), id, number, tz, simple }
+        shaping.plan();
+        shaping
     }
 
-    /// Shapes one element. `now` is in unix seconds (for relative formats).
-    pub fn shape(&self, raw: &Bytes, now: i64, out: &mut Vec<Shaped>) {
+    /// Reads one more path of each element, in the same pass where there is one.
+    #[must_use]
+    pub fn beside(mut self, path: Option<Path>) -> Shaping {
+        self.beside = path;
+        self.plan();
+        self
+    }
+
+    fn plan(&mut self) {
+        let (Key::Path(id), Key::Path(number)) = (&self.id, &self.number) else { return };
+        if !self.meta.stores_as_is() {
+            return;
+        }
+        self.numbered = id != number;
+        let mut paths = vec![id.clone()];
+        paths.extend(self.numbered.then(|| number.clone()));
+        paths.extend(self.beside.clone());
+        let single = paths.iter().all(|p| p.segs().len() == 1);
+        self.names = Names::new(paths.iter().map(Path::as_str)).filter(|_| single);
+        self.simple = Some(Extractor::new(paths));
+    }
+
+    /// An element that is stored as it is, keys and hash read in one pass; `None` where that does not do, and
+    /// [`Shaping::shape`] has to. `ignore`: paths that the hash leaves out.
+    pub fn plain(&self, raw: &Bytes, ignore: &[Path], scratch: &mut Scratch) -> Option<Plain> {
+        let names = self.names.as_ref()?;
+        if raw.first() != Some(&b'{') || simdutf8::basic::from_utf8(raw).is_err() {
+            return None;
+        }
+        let hash = hash_and_find(raw, ignore, names, scratch).ok()?;
+        let mut found = scratch.found(raw)?.into_iter();
+        let mut next = || Value::parse(found.next()?).ok();
+        let id = next()?;
+        let number = if self.numbered { Some(next()?) } else { None };
+        let beside = if self.beside.is_some() { scalar_text(next()?) } else { None };
+        let shaped = self.keyed(raw.clone(), &id, number.as_ref().unwrap_or(&id));
+        Some(Plain { shaped, hash, beside })
+    }
+
+    /// Shapes one element, and gives the text of a scalar at the path beside. `now` is in unix seconds (for relative
+    /// formats).
+    pub fn shape(&self, raw: &Bytes, now: i64, out: &mut Vec<Shaped>) -> Option<String> {
         if let Some(keys) = self.simple.as_ref().filter(|_| raw.trim_ascii_start().first() == Some(&b'{')) {
-            let mut found = Vec::with_capacity(2);
+            let mut found = Vec::with_capacity(3);
             if keys.extract(raw, &mut found).is_ok() {
                 let mut found = found.into_iter().map(Option::unwrap_or_default);
                 let id = found.next().unwrap_or_default();
-                let number = found.next();
+                let number = if self.numbered { found.next() } else { None };
                 out.push(self.keyed(raw.clone(), &id, number.as_ref().unwrap_or(&id)));
-                return;
+                return found.next().and_then(scalar_text);
             }
         }
+        self.rework(raw, now, out);
+        self.beside.as_ref().and_then(|p| records::pick_text(raw, p))
+    }
+
+    /// The long way: the element is built, changed, filtered and cut.
+    fn rework(&self, raw: &Bytes, now: i64, out: &mut Vec<Shaped>) {
         let Ok(Value::Object(mut record)) = Value::parse(raw) else {
             let shown = String::from_utf8_lossy(raw).chars().take(40).collect::<String>();
             out.push(Shaped {
@@ -215,6 +279,16 @@ impl Shaping {
             (None, _) => Some(text!("the id field `{field}` is empty", "id 字段 `{field}` 为空")),
         };
         Shaped { id: key, number: scalar(number), content, filtered: None, rejected }
+    }
+}
+
+/// A scalar as text.
+fn scalar_text(v: Value) -> Option<String> {
+    match v {
+        Value::String(s) => Some(s.into_string()),
+        Value::Number(n) => Some(n.text().into_owned()),
+        Value::Bool(b) => Some(b.to_string()),
+        _ => None,
     }
 }
 

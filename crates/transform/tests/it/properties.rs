@@ -1,6 +1,6 @@
 //! Any bytes: a value or an error, never a panic.
 
-use heliu_transform::{EvalRequest, Expr, Metadata, Side, Value, canonical, evaluate};
+use heliu_transform::{EvalRequest, Expr, Metadata, Path, Shaping, Side, Value, canonical, evaluate};
 use proptest::prelude::*;
 
 fn eval(expr: &str, record: &Value) -> Option<Value> {
@@ -122,6 +122,31 @@ proptest! {
             let whole = blake3::hash(expected.as_bytes());
             prop_assert_eq!(&hash(&text, &mut scratch)[..], &whole.as_bytes()[..16]);
             prop_assert_eq!(hash(&text, &mut scratch), hash(&expected, &mut scratch));
+        }
+    }
+
+    #[test]
+    fn one_pass_says_what_two_say(stream in prop::collection::vec(any::<u8>(), 0..200), number in any::<bool>()) {
+        let doc = format!(r#"{{"api":"/a","id":"ab","number":"{}"}}"#, if number { "a" } else { "ab" });
+        let (meta, _) = Metadata::from_value(Value::parse(doc.as_bytes()).unwrap(), Side::Source);
+        let shaping = Shaping::compile(&meta, chrono_tz::UTC).beside(Some(Path::new("Z")));
+        let ignore = [Path::new("中文"), Path::new("Z.a")];
+        let mut choices = stream.iter().copied();
+        let mut text = String::from("{");
+        for i in 0..choices.next().unwrap_or(0) % 6 {
+            let key = ["ab", "a", "Z", "\\u0061b", "中文", "x"][usize::from(choices.next().unwrap_or(0)) % 6];
+            text.push_str(&format!("{}\"{key}\":", if i > 0 { "," } else { "" }));
+            any_json(&mut choices, 3, &mut text);
+        }
+        text.push('}');
+        let raw = bytes::Bytes::from(text.clone());
+        let mut scratch = canonical::Scratch::default();
+        let mut shaped = Vec::new();
+        let beside = shaping.shape(&raw, 0, &mut shaped);
+        if let Some(plain) = shaping.plain(&raw, &ignore, &mut scratch) {
+            prop_assert_eq!(format!("{:?}", plain.shaped), format!("{:?}", shaped[0]), "{}", text);
+            prop_assert_eq!(plain.beside, beside, "{}", text);
+            prop_assert_eq!(plain.hash, canonical::content_hash(&raw, &ignore, &mut scratch).unwrap());
         }
     }
 
