@@ -163,7 +163,7 @@ impl Builtin {
             Builtin::Page => ctx.page,
             Builtin::PageSize => ctx.page_size,
             Builtin::StartRow => ctx.start_row,
-            Builtin::LastId => return ctx.last_id.map_or(Value::Null, |id| Value::from(id)),
+            Builtin::LastId => return ctx.last_id.map_or(Value::Null, Value::from),
             Builtin::MonthFirstDay => {
                 let first = chrono::DateTime::from_timestamp(ctx.current, 0)
                     .map(|t| t.with_timezone(&ctx.tz).date_naive())
