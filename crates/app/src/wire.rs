@@ -30,6 +30,8 @@ pub struct App {
     /// Time.
     pub clock: Arc<RealClock>,
     ids: OnceLock<Vec<String>>,
+    /// Names of plans and of value maps, once they were looked for: every plan is examined against them.
+    names: OnceLock<(Vec<String>, Vec<String>)>,
 }
 
 /// A plan with everything that files say about it.
@@ -128,7 +130,14 @@ impl App {
     pub fn open(common: &Common, out: Out) -> Result<App, Stop> {
         let project = Project::open(&common.project)?;
         let data_dir = project.data_dir(common.data_dir.as_deref());
-        Ok(App { out, project, data_dir, clock: Arc::new(RealClock::new()), ids: OnceLock::new() })
+        Ok(App {
+            out,
+            project,
+            data_dir,
+            clock: Arc::new(RealClock::new()),
+            ids: OnceLock::new(),
+            names: OnceLock::new(),
+        })
     }
 
     /// The same project seen through the files that a service holds.
@@ -140,6 +149,7 @@ impl App {
             data_dir: self.data_dir.clone(),
             clock: self.clock.clone(),
             ids: OnceLock::new(),
+            names: OnceLock::new(),
         }
     }
 
@@ -185,6 +195,7 @@ impl App {
             data_dir: self.data_dir.clone(),
             clock: self.clock.clone(),
             ids: OnceLock::new(),
+            names: OnceLock::new(),
         }
     }
 
@@ -324,13 +335,12 @@ impl App {
         let source_meta =
             metas.pop().unwrap_or_else(|| Metadata::parse(&serde_json::Value::Null, Side::Source).0);
         let mut loaded = Loaded { name: stem, plan, source_meta, target_meta, source, target, tz, problems };
-        let plans = self.project.plan_names();
-        let maps = self.project.map_names();
+        let (plans, maps) = self.names.get_or_init(|| (self.project.plan_names(), self.project.map_names()));
         let known = lint::Known {
             project: &self.project,
-            plans: &plans,
+            plans,
             ids: &|| self.plan_ids(),
-            maps: &maps,
+            maps,
             source: source_facts(registry, &loaded),
         };
         let lints = lint::plan(&loaded, &known);
