@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use heliu_connect::heliu::Nowhere;
 use heliu_connect::{Ports, Registry};
 use heliu_model::ports::PageRequest;
 use heliu_model::walk::PageAt;
@@ -51,6 +52,8 @@ async fn main() {
         clock: Arc::new(ManualClock::new(Ts(1_710_403_200_000))),
         tokens: memory.clone(),
         budget: memory,
+        stored: Arc::new(Nowhere),
+        plans: Arc::new(Nowhere),
         owner: "bench".into(),
         plan: String::new(),
     };

@@ -11,6 +11,7 @@ mod help;
 mod lint;
 mod maps;
 mod output;
+mod plans;
 mod progress;
 mod project;
 mod report;

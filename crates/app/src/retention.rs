@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use heliu_connect::heliu::answers_to;
 use heliu_engine::Stop as Wish;
 use heliu_ledger::SqliteLedger;
 use heliu_model::ports::{Clock, Ledger, PruneAt, PruneStep, Retention, RetentionRow};
@@ -28,23 +29,25 @@ impl App {
         self.clock.now().plus_ms(-ms)
     }
 
-    /// Plans whose records other plans look values up in.
+    /// Plans whose records other plans read, or look values up in.
     fn looked_up(&self) -> Vec<String> {
-        let plans: Vec<(String, String, String)> = self
+        let plans: Vec<(String, String, Option<String>)> = self
             .project
             .plan_names()
             .into_iter()
             .filter_map(|name| {
                 let plan = self.project.plan(&name).ok()?.value;
                 let text = format!("{} {}", plan.source.metadata, plan.target.metadata);
-                Some((name, plan.id, text))
+                let asks = text.contains("_findCollection")
+                    || text.contains("_mongoQuery")
+                    || self
+                        .project
+                        .connector(&plan.source.connector)
+                        .is_ok_and(|c| answers_to(&c.value.platform));
+                Some((name, plan.id, asks.then_some(text)))
             })
             .collect();
-        let asking: Vec<&str> = plans
-            .iter()
-            .map(|(_, _, text)| text.as_str())
-            .filter(|t| t.contains("_findCollection") || t.contains("_mongoQuery"))
-            .collect();
+        let asking: Vec<&str> = plans.iter().filter_map(|(_, _, text)| text.as_deref()).collect();
         let named = |id: &str| !id.is_empty() && asking.iter().any(|t| t.contains(id));
         plans
             .iter()

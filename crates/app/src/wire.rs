@@ -215,6 +215,8 @@ impl App {
             clock: self.clock.clone(),
             tokens: Arc::new(ledger.clone()),
             budget: Arc::new(ledger.clone()),
+            stored: Arc::new(ledger.clone()),
+            plans: Arc::new(crate::plans::ProjectPlans::new(self.project.clone())),
             owner: owner(),
             plan: String::new(),
         }

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono_tz::Tz;
 use heliu_model::call::Exchange;
 use heliu_model::codes::lint;
-use heliu_model::ports::{Budget, Clock, Source, Target, Tokens};
+use heliu_model::ports::{Budget, Clock, Source, Stored, Target, Tokens};
 use heliu_model::{Call, CallKind, ConnectorSpec, Failure, Problem, text};
 use heliu_transform::{Map, Metadata, Value};
 
-use crate::heliu::{NAMES, NoOp};
+use crate::heliu::{self, Plans};
 use crate::http::{Account, Client, HttpSource, HttpTarget, Reach, Timeouts};
 use crate::manifest::Manifest;
 use crate::{http, sql};
@@ -27,9 +27,6 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("platforms/http.toml", include_str!("../../../platforms/http.toml")),
 ];
 
-/// Names of the ledger's own platform.
-const HELIU: &[&str] = &["heliu", "qeasy", "轻易云", "轻易云集成平台"];
-
 /// What outside calls need from the rest of the program.
 #[derive(Clone)]
 pub struct Ports {
@@ -39,6 +36,10 @@ pub struct Ports {
     pub tokens: Arc<dyn Tokens>,
     /// Shared budgets.
     pub budget: Arc<dyn Budget>,
+    /// Records of other plans.
+    pub stored: Arc<dyn Stored>,
+    /// The project's plans.
+    pub plans: Arc<dyn Plans>,
     /// Who this process is, for intents.
     pub owner: String,
     /// The plan whose sides are built: plans share a credential's budget evenly.
@@ -141,10 +142,10 @@ impl Registry {
         out.push(fixed("sqlite", &[], "SQLite file", "SQLite 文件", &sql_apis));
         out.push(fixed(
             "heliu",
-            HELIU.get(1..).unwrap_or(&[]),
+            heliu::PLATFORM.get(1..).unwrap_or(&[]),
             "this ledger",
             "本台账",
-            &[("写入空操作", "no-op write", "写入空操作"), ("空操作", "no-op write", "空操作")],
+            heliu::APIS,
         ));
         out.sort_by(|a, b| a.name.cmp(&b.name));
         out
@@ -307,14 +308,7 @@ impl Registry {
     ) -> Result<Arc<dyn Source>, Vec<Problem>> {
         match self.canonical(&spec.platform).map_err(|p| vec![p])?.as_str() {
             name @ ("mysql" | "sqlite") => sql::build_source(name, spec, meta, tz, ports).await,
-            "heliu" => Err(vec![Problem::error(
-                "HL-1034",
-                "api",
-                text!(
-                    "this ledger cannot be read as a source yet; use a lookup (`_findCollection`) for its records",
-                    "暂不支持把本台账作为来源读取;请用联查(`_findCollection`)引用其数据"
-                ),
-            )]),
+            "heliu" => heliu::build_source(meta, tz, ports),
             _ => {
                 let account = self.account(spec, ports)?;
                 Ok(Arc::new(HttpSource::new(account, &ports.plan, meta, tz)?))
@@ -335,18 +329,7 @@ impl Registry {
     ) -> Result<Arc<dyn Target>, Vec<Problem>> {
         match self.canonical(&spec.platform).map_err(|p| vec![p])?.as_str() {
             name @ ("mysql" | "sqlite") => sql::build_target(name, spec, meta, batch, ports.clock.clone()),
-            "heliu" if NAMES.contains(&meta.api.as_str()) => Ok(Arc::new(NoOp::default())),
-            "heliu" => {
-                let api = meta.api.clone();
-                Err(vec![
-                    Problem::error(
-                        "HL-1034",
-                        "api",
-                        text!("this ledger has no interface `{api}`", "本台账没有接口 `{api}`"),
-                    )
-                    .hint(text!("use `写入空操作` or `空操作`", "可用 `写入空操作` 或 `空操作`")),
-                ])
-            }
+            "heliu" => heliu::build_target(meta, batch, ports),
             _ => {
                 let account = self.account(spec, ports)?;
                 Ok(Arc::new(HttpTarget::new(account, &ports.plan, meta)))
@@ -379,7 +362,7 @@ impl Registry {
         match self.canonical(&spec.platform) {
             Err(p) => vec![p],
             Ok(name) if name == "mysql" || name == "sqlite" => sql::check(&name, meta, source),
-            Ok(name) if name == "heliu" => Vec::new(),
+            Ok(name) if name == "heliu" => heliu::check(meta, source, self.timezone(spec)),
             Ok(_) => self.check_http(spec, meta, source),
         }
     }

@@ -262,7 +262,9 @@ impl Reader {
             next: page.next.clone(),
             ..PageSeen::default()
         };
-        if self.source.shape().paging == Paging::Anchored {
+        if let Some((min, max)) = page.anchors.clone() {
+            (seen.min_anchor, seen.max_anchor) = (Some(min), Some(max));
+        } else if self.source.shape().paging == Paging::Anchored {
             for raw in &page.elements {
                 let Some(a) = self.shaper.anchor(raw) else { continue };
                 if seen.max_anchor.as_deref().is_none_or(|m| compare_stamps(&a, m).is_gt()) {

@@ -19,6 +19,7 @@ mod schedules;
 mod schema;
 mod seal;
 mod secrets;
+mod stored;
 mod tokens;
 mod writes;
 
@@ -226,7 +227,7 @@ fn transact<T>(
 
 /// Every transaction that this ledger commits. At `ledger/NAME/before` and `ledger/NAME/after` tests let the process
 /// die (docs/decisions/0010).
-pub const COMMITS: [&str; 33] = [
+pub const COMMITS: [&str; 35] = [
     "plan",
     "set_watermark",
     "open_run",
@@ -239,6 +240,8 @@ pub const COMMITS: [&str; 33] = [
     "intent_rows",
     "close_run",
     "put_back",
+    "read_until",
+    "put",
     "begin_retention",
     "mark_retention",
     "drop_calls",

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use heliu_model::ports::{
     Advance, CallId, Due, Element, News, PageCommit, PageCommitted, PageOutcome, PlanId, RowId, RunId,
-    Verdict,
+    StoredPut, Verdict,
 };
 use heliu_model::record::{Decision, Hash, Known, Policy, State, decide};
 use heliu_model::run::WindowReport;
@@ -259,6 +259,63 @@ pub(crate) fn commit_page(
         tx.execute("UPDATE runs SET problems = ?2 WHERE id = ?1", params![page.run, to_json(&problems)])?;
     }
     Ok(PageCommitted { outcome, step, due, call })
+}
+
+/// Stores elements that no run of the plan brings; see [`heliu_model::ports::Stored::put`].
+pub(crate) fn put(tx: &Transaction, put: StoredPut, packed: &[u8]) -> Result<PageOutcome, Stop> {
+    let plan = runs::plan(tx, &put.plan, &put.uuid, put.now)?.id;
+    let (places, derived) = places(&put.body, &put.elements);
+    let blob = save_packed(tx, put.body.len(), packed)?;
+    let derived_blob =
+        if derived.is_empty() { None } else { Some(save_packed(tx, derived.len(), &pack(&derived))?) };
+    let call = save_call(tx, Some(plan), None, &put.call, Some((blob, packed.len())), false)?;
+    // A mark of its own, so that each put sees what those before it stored as met before.
+    let window = -call;
+    let mut store = Store {
+        tx,
+        plan,
+        mark: window * PASSES,
+        window,
+        policy: put.policy,
+        call,
+        now: put.now,
+        room: 0,
+        name_news: 0,
+        out: PageOutcome::default(),
+        due: Vec::new(),
+        deltas: [0; 7],
+        refs: (0, 0),
+        named: false,
+        in_page: HashMap::with_capacity(put.elements.len()),
+        likely_new: false,
+        insert: tx.prepare_cached(INSERT)?,
+        select: tx.prepare_cached(SELECT)?,
+    };
+    for (element, place) in put.elements.iter().zip(&places) {
+        store.element(element, if place.derived { derived_blob } else { Some(blob) }, *place)?;
+    }
+    let Store { out, deltas, refs, named, .. } = store;
+    bump(tx, plan, &deltas)?;
+    retention::refer(tx, blob, refs.0 + 1)?;
+    if let Some(blob) = derived_blob {
+        retention::refer(tx, blob, refs.1)?;
+    }
+    if named {
+        tx.prepare_cached("UPDATE calls SET named = 1 WHERE id = ?1")?.execute([call])?;
+    }
+    // They are due in the run that is under way, too.
+    let open: Option<RunId> = tx
+        .prepare_cached("SELECT id FROM runs WHERE plan = ?1 AND state = 'open'")?
+        .query_row([plan], |r| r.get(0))
+        .optional()?;
+    if let Some(run) = open {
+        let mut counts = runs::counts(tx, run)?;
+        counts.waiting_before += out.records.new + out.records.changed;
+        counts.target.superseded += out.superseded;
+        counts.target.in_doubt += out.in_doubt;
+        runs::save_counts(tx, run, &counts, 0)?;
+    }
+    Ok(out)
 }
 
 impl Store<'_> {

@@ -8,7 +8,8 @@ use heliu_model::ports::*;
 use heliu_model::{Call, Failure, Ts};
 
 use crate::{
-    SqliteLedger, alerts, blocking, budget, pack, pages, reads, retention, runs, schedules, tokens, writes,
+    SqliteLedger, alerts, blocking, budget, pack, pages, reads, retention, runs, schedules, stored, tokens,
+    writes,
 };
 
 #[async_trait]
@@ -39,7 +40,12 @@ impl Ledger for SqliteLedger {
     async fn commit_page(&self, page: PageCommit, advance: Advance) -> Result<PageCommitted, Failure> {
         let body = page.body.clone();
         let packed = blocking(move || Ok(pack(&body))).await?;
-        self.write("commit_page", false, move |tx, _| pages::commit_page(tx, page, &packed, advance)).await
+        self.write("commit_page", false, move |tx, _| {
+            let mut page = page;
+            page.now = stored::timed(tx, page.now)?;
+            pages::commit_page(tx, page, &packed, advance)
+        })
+        .await
     }
 
     async fn save_calls(
@@ -79,7 +85,12 @@ impl Ledger for SqliteLedger {
     }
 
     async fn settle(&self, settle: Settle) -> Result<(), Failure> {
-        self.write("settle", false, move |tx, _| writes::settle(tx, &settle)).await
+        self.write("settle", false, move |tx, _| {
+            let mut settle = settle;
+            settle.now = stored::timed(tx, settle.now)?;
+            writes::settle(tx, &settle)
+        })
+        .await
     }
 
     async fn intent_rows(&self, run: RunId, epoch: i64, intent: i64) -> Result<Vec<Due>, Failure> {

@@ -232,6 +232,10 @@ CREATE TABLE notices (
 ) STRICT;
 CREATE INDEX notices_due ON notices(channel, due);
 ",
+    r"
+-- Up to when other plans have read stored records: whatever is stored later is timed at or behind it.
+CREATE TABLE read_until (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL) STRICT;
+",
 ];
 
 /// Brings a database to the newest schema.

@@ -36,7 +36,13 @@ pub(crate) fn members(bytes: &[u8]) -> Vec<(RowId, u32)> {
 
 /// Bodies that are read again and again while a batch is put together.
 #[derive(Default)]
-pub(crate) struct Bodies(HashMap<i64, Bytes>);
+pub(crate) struct Bodies {
+    open: HashMap<i64, Bytes>,
+    bytes: usize,
+}
+
+/// Opened bodies are kept up to this size together.
+const BODIES_BYTES: usize = 16 << 20;
 
 impl Bodies {
     /// A slice of a stored body; `None` when it was removed.
@@ -48,20 +54,23 @@ impl Bodies {
         len: i64,
     ) -> Result<Option<Bytes>, Stop> {
         let Some(blob) = blob else { return Ok(None) };
-        if !self.0.contains_key(&blob) {
+        if !self.open.contains_key(&blob) {
             let data: Option<Vec<u8>> = db
                 .prepare_cached("SELECT data FROM blobs WHERE id = ?1")?
                 .query_row([blob], |r| r.get(0))
                 .optional()?;
             let Some(data) = data else { return Ok(None) };
             // A few bodies are enough: records of a batch come from neighbouring pages.
-            if self.0.len() > 32 {
-                self.0.clear();
+            let body = Bytes::from(unpack(&data)?);
+            if self.open.len() > 32 || self.bytes + body.len() > BODIES_BYTES {
+                self.open.clear();
+                self.bytes = 0;
             }
-            self.0.insert(blob, Bytes::from(unpack(&data)?));
+            self.bytes += body.len();
+            self.open.insert(blob, body);
         }
         let (off, len) = (usize::try_from(off).unwrap_or(0), usize::try_from(len).unwrap_or(0));
-        Ok(self.0.get(&blob).filter(|b| off + len <= b.len()).map(|b| b.slice(off..off + len)))
+        Ok(self.open.get(&blob).filter(|b| off + len <= b.len()).map(|b| b.slice(off..off + len)))
     }
 }
 

@@ -5,6 +5,7 @@
 mod fields;
 mod items;
 mod plan;
+mod stored;
 mod texts;
 mod walk;
 mod window;
@@ -35,8 +36,11 @@ pub struct Known<'a> {
 pub fn plan(l: &Loaded, known: &Known) -> Vec<Problem> {
     let mut out = Vec::new();
     plan::plan(l, known, &mut out);
-    for (side, meta) in [("source.metadata", &l.source_meta), ("target.metadata", &l.target_meta)] {
+    for (side, meta, spec) in
+        [("source.metadata", &l.source_meta, &l.source), ("target.metadata", &l.target_meta, &l.target)]
+    {
         let mut found = Vec::new();
+        stored::stored(l, spec.as_ref(), meta, known, &mut found);
         items::items(meta, known, &mut found);
         texts::texts(meta, known, &mut found);
         out.extend(found.into_iter().map(|p| p.under(side)));

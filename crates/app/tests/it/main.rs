@@ -3,6 +3,7 @@
 
 mod alerts;
 mod bad_input;
+mod between;
 mod contract;
 mod dialect;
 mod fence;

@@ -27,7 +27,7 @@ const OFTEN: &[(&str, &[u64])] = &[
     ("ledger/close_run", &[1]),
 ];
 
-/// Transactions that no run from the command line makes, or only when something else goes wrong, or after a time.
+/// Transactions that no run of these plans makes, or only when something else goes wrong, or after a time.
 const ELSEWHERE: &[&str] = &[
     "set_watermark",
     "mark_retention",
@@ -36,6 +36,8 @@ const ELSEWHERE: &[&str] = &[
     "shrink",
     "space",
     "put_back",
+    "read_until",
+    "put",
     "timetable",
     "answer",
     "set_secret",

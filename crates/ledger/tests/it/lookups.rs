@@ -8,15 +8,15 @@ use heliu_model::run::{RunKind, RunState};
 use heliu_model::{Call, CallKind, Ts, Window};
 use heliu_transform::{Lookup, Value};
 
-const START: Ts = Ts(1_710_403_200_000);
-const PLAN: &str = "8e620793-bebb-3167-95a4-9030368e5262";
+pub const START: Ts = Ts(1_710_403_200_000);
+pub const PLAN: &str = "8e620793-bebb-3167-95a4-9030368e5262";
 
 fn json(s: &str) -> Value {
     Value::parse(s.as_bytes()).expect("JSON")
 }
 
 /// Stores records (id, content) in a run of the plan.
-async fn store(ledger: &SqliteLedger, at: i64, records: &[(&str, &str)]) {
+pub async fn store(ledger: &SqliteLedger, at: i64, records: &[(&str, &str)]) {
     let now = START.plus_ms(at);
     let plan = ledger.plan("material", PLAN, START).await.expect("plan");
     let opening = ledger

@@ -319,4 +319,16 @@ pub const CODES: &[Code] = &[
         ),
         ("cut out the part that holds the metadata", "请只保留含元数据的部分"),
     ),
+    code(
+        "HL-1093",
+        ("a query of this ledger cannot be read", "对本台账的查询无法解析"),
+        (
+            "`scheme_id` is missing or a reference, a time or condition is not valid, or the state cannot be asked for by time",
+            "缺少 `scheme_id` 或其为引用,时间或条件无效,或该状态不能按时间查询",
+        ),
+        (
+            "correct what the message names; docs/guides/between-plans.md shows a whole plan",
+            "请修正提示的内容;docs/guides/between-plans.md 有完整的方案",
+        ),
+    ),
 ];

@@ -386,6 +386,28 @@ pub const SECRET: Lint = warning(
     ("put it into the connector's credentials", "请移到连接器的凭证中"),
 );
 
+/// A plan that is to be read or written for, and is not there.
+pub const UNKNOWN_STORED: Lint = error(
+    "HL-1091",
+    ("there is no such plan to read from or write for", "要读取或写入的方案不存在"),
+    (
+        "`scheme_id` of a query or data write on this ledger names no plan of the project",
+        "本台账的查询或数据写入中,`scheme_id` 不是本项目的方案",
+    ),
+    ("name the plan by its file name or its `id`", "请填写方案的文件名或其 `id`"),
+);
+
+/// A plan that reads its own records, or writes for itself.
+pub const READS_ITSELF: Lint = error(
+    "HL-1092",
+    ("a plan reads its own records", "方案读取自身的数据"),
+    (
+        "`scheme_id` names the plan itself: what it stores would be its own source",
+        "`scheme_id` 是方案自身:其保存的数据又成为自己的来源",
+    ),
+    ("name the other plan", "请填写另一个方案"),
+);
+
 /// Every lint, in the order of its code.
 pub const ALL: &[Lint] = &[
     UNCATALOGUED,
@@ -418,4 +440,6 @@ pub const ALL: &[Lint] = &[
     COLUMN_ORDER,
     SPLIT_ID,
     SECRET,
+    UNKNOWN_STORED,
+    READS_ITSELF,
 ];

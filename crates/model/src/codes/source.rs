@@ -203,6 +203,18 @@ pub const CODES: &[Code] = &[
         ("put the right address into `base_url`", "请把正确的地址填入 `base_url`"),
     ),
     code(
+        "HL-3040",
+        ("stored records can no longer be read", "已保存的数据无法再读取"),
+        (
+            "the window of a plan that reads another plan's records reaches back to records whose contents retention removed",
+            "读取其他方案数据的方案,其窗口包含内容已按保留期清理的数据",
+        ),
+        (
+            "let the plan begin later (`start`, or `heliu watermark PLAN --set T`), or keep contents longer (`[retention]`)",
+            "请让方案从更晚开始(`start` 或 `heliu watermark 方案 --set 时间`),或在 `[retention]` 中延长保留",
+        ),
+    ),
+    code(
         "HL-3090",
         ("the HTTP client cannot be made", "无法创建 HTTP 客户端"),
         ("the machine has no usable certificates or refuses sockets", "本机没有可用的证书,或无法创建套接字"),

@@ -155,6 +155,30 @@ pub const CODES: &[Code] = &[
         ),
     ),
     code(
+        "HL-5040",
+        ("the plan cannot be written for", "该方案不能接收数据"),
+        (
+            "a data write names a plan whose source is not the `callback` interface of this ledger",
+            "数据写入指定的方案,其来源不是本台账的 `callback` 接口",
+        ),
+        (
+            "give the receiving plan a source with platform `heliu`, api `callback`, and `id` and `number`",
+            "请将接收方案的来源设为平台 `heliu`、api `callback`,并设置 `id` 与 `number`",
+        ),
+    ),
+    code(
+        "HL-5041",
+        ("the receiving plan cannot take a record", "接收方案无法接收该数据"),
+        (
+            "what the request renders lacks the field that the receiving plan's `id` names",
+            "request 渲染的结果缺少接收方案 `id` 指定的字段",
+        ),
+        (
+            "add the field to the request, or correct the receiving plan's `id`",
+            "请在 request 中添加该字段,或修正接收方案的 `id`",
+        ),
+    ),
+    code(
         "HL-5090",
         ("a database task ended abnormally", "数据库任务异常结束"),
         ("a defect, or the program was stopped", "程序缺陷,或程序被停止"),

@@ -6,6 +6,7 @@ mod ledger;
 mod retention;
 mod schedules;
 mod source;
+mod stored;
 mod target;
 mod tokens;
 
@@ -15,6 +16,7 @@ pub use ledger::*;
 pub use retention::{PruneAt, PruneStep, RETENTION_STALE_MS, Retention, RetentionRow};
 pub use schedules::{Schedules, Tick, TickAnswer, TickState, TimetableLine, Trigger};
 pub use source::{Page, PageRequest, Prepared, Source, SourceShape};
+pub use stored::{Stored, StoredAsk, StoredAt, StoredBy, StoredPage, StoredPut, StoredRow};
 pub use target::{
     Fence, Found, Render, Replay, RowBody, RowResult, Target, TargetSession, TargetShape, WriteRow,
 };

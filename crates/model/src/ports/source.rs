@@ -53,6 +53,8 @@ pub struct Page {
     pub has_next: Option<bool>,
     /// Cursor for the next page.
     pub next: Option<String>,
+    /// Smallest and largest anchor of the reply, where the elements themselves do not show it.
+    pub anchors: Option<(String, String)>,
     /// Things a person should know (unknown formats, unreadable totals …).
     pub warnings: Vec<Text>,
 }
