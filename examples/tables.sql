@@ -5,5 +5,5 @@ CREATE TABLE purchase (entry_id BIGINT PRIMARY KEY, bill_no VARCHAR(40), materia
 CREATE TABLE approval (sp_no VARCHAR(40) PRIMARY KEY, title VARCHAR(200), status INT);
 CREATE TABLE vendor (id BIGINT PRIMARY KEY, code VARCHAR(40), pubts VARCHAR(30));
 CREATE TABLE material (number VARCHAR(40) PRIMARY KEY, name VARCHAR(100), qty DECIMAL(12,2));
-CREATE TABLE outbound (io_id BIGINT PRIMARY KEY, o_id BIGINT, so_id VARCHAR(64), status VARCHAR(30), pay_amount VARCHAR(30), modified VARCHAR(30), items TEXT);
-CREATE TABLE shop (code VARCHAR(40) PRIMARY KEY, name VARCHAR(100), site VARCHAR(40));
+CREATE TABLE outbound_order (io_id BIGINT PRIMARY KEY, o_id BIGINT, so_id VARCHAR(64), status VARCHAR(30), pay_amount VARCHAR(30), modified VARCHAR(30), items TEXT);
+CREATE TABLE shop_register (code VARCHAR(40) PRIMARY KEY, name VARCHAR(100), site VARCHAR(40));

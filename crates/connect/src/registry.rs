@@ -27,6 +27,10 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("platforms/http.toml", include_str!("../../../platforms/http.toml")),
 ];
 
+/// Databases that are often asked for.
+const NOT_YET: &[&str] =
+    &["postgresql", "postgres", "pgsql", "pg", "sqlserver", "sql-server", "mssql", "oracle"];
+
 /// What outside calls need from the rest of the program.
 #[derive(Clone)]
 pub struct Ports {
@@ -172,6 +176,10 @@ impl Registry {
         let names = self.names();
         let known = self.describe().into_iter().map(|d| d.name).collect::<Vec<_>>().join(", ");
         let hint = match heliu_transform::nearest(name, names.iter().map(String::as_str)) {
+            _ if NOT_YET.iter().any(|n| n.eq_ignore_ascii_case(name)) => text!(
+                "heliu writes into MySQL, MariaDB and SQLite so far; this database is not among them yet (docs/decisions/0013)",
+                "目前支持写入 MySQL、MariaDB 与 SQLite,暂不支持该数据库(见 docs/decisions/0013)"
+            ),
             Some(near) => {
                 text!("did you mean `{near}`? known are {known}", "是否为 `{near}`?已知的有 {known}")
             }
@@ -234,7 +242,10 @@ impl Registry {
             })
             .collect();
         match manifest {
-            Some(m) => out.extend(http::check(&m, spec)),
+            Some(m) => {
+                out.extend(http::check(&m, spec));
+                out.extend(trusted(spec).err());
+            }
             None if name == "heliu" => {}
             None => out.extend(sql::check_connector(&name, spec)),
         }
@@ -274,16 +285,7 @@ impl Registry {
 
     /// The client of a connector; connectors with the same certificates and proxy share one.
     fn client(&self, spec: &ConnectorSpec) -> Result<Client, Problem> {
-        let ca = match spec.setting("ssl_ca") {
-            None => None,
-            Some(file) => Some(std::fs::read_to_string(spec.project.join(&file)).map_err(|e| {
-                Problem::error(
-                    "HL-1014",
-                    "ssl_ca",
-                    text!("the file `{file}` cannot be read: {e}", "文件 `{file}` 无法读取:{e}"),
-                )
-            })?),
-        };
+        let ca = trusted(spec)?;
         let reach = Reach { ca, proxy: spec.setting("proxy") };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(c) = clients.get(&reach) {
@@ -471,6 +473,23 @@ impl Registry {
             }
         }
     }
+}
+
+/// The text of the certificates that a connector trusts beside the system's.
+fn trusted(spec: &ConnectorSpec) -> Result<Option<String>, Problem> {
+    let Some(file) = spec.setting("ssl_ca") else { return Ok(None) };
+    let place = spec.place("ssl_ca");
+    let pem = std::fs::read(spec.project.join(&file)).map_err(|e| {
+        let said = text!("the file `{file}` cannot be read: {e}", "文件 `{file}` 无法读取:{e}");
+        Problem::error("HL-1094", &place, said).hint(text!(
+            "name a PEM file; its path begins in the project's directory",
+            "请指定 PEM 文件,路径相对于项目目录"
+        ))
+    })?;
+    let pem = String::from_utf8_lossy(&pem).into_owned();
+    http::certificates(&pem)
+        .map_err(|f| Problem { hint: f.hint, ..Problem::error(&f.code, &place, f.message) })?;
+    Ok(Some(pem))
 }
 
 /// TOML parameters as dialect values.

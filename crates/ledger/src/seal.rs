@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use heliu_model::{Failure, Secret, text};
+use heliu_model::{Failure, Secret, Text, text};
 
 /// The sealing key.
 #[derive(Clone)]
@@ -160,16 +160,28 @@ impl Seal {
     /// one, which [`take_over`] puts into its place.
     pub fn replacement(path: &Path) -> Result<Seal, Failure> {
         if given(KEY)?.is_some() {
-            let bytes = given(NEW_KEY)?.ok_or_else(|| {
-                unreadable(
-                    Path::new(NEW_KEY),
-                    "the present key comes from HELIU_KEY, so the new one must be given",
-                )
-                .hint(text!(
+            // How the command is used is wrong, not the key that is in use.
+            let wrong = |said: Text| {
+                Failure::config("HL-8021", said).at(NEW_KEY).hint(text!(
                     "set HELIU_NEW_KEY to 32 random bytes in hex, e.g. of `openssl rand -hex 32`",
                     "请将 HELIU_NEW_KEY 设为 32 个随机字节的十六进制,例如 `openssl rand -hex 32` 的输出"
                 ))
-            })?;
+            };
+            let bytes = match given(NEW_KEY) {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => {
+                    return Err(wrong(text!(
+                        "the present key comes from HELIU_KEY, so the new one must be given",
+                        "当前密钥来自 HELIU_KEY,因此必须给出新密钥"
+                    )));
+                }
+                Err(_) => {
+                    return Err(wrong(text!(
+                        "HELIU_NEW_KEY must be 32 bytes in hex or base64",
+                        "HELIU_NEW_KEY 应为 32 字节的十六进制或 base64"
+                    )));
+                }
+            };
             return Seal::from_bytes(&bytes, path);
         }
         let next = next_of(path);

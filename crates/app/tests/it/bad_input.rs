@@ -116,9 +116,14 @@ async fn secrets_are_sealed_and_named_when_missing() {
     std::fs::write(&key, &new).unwrap();
     // A key from the environment is replaced by one from there.
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-    let mut without = p.command(&["secret", "rotate"]);
-    let out = without.env("HELIU_KEY", hex(&new)).output().await.unwrap();
-    assert!(out.status.code() == Some(3) && String::from_utf8_lossy(&out.stderr).contains("HELIU_NEW_KEY"));
+    for (given, said) in [(None, "must be given"), (Some("abc"), "32 bytes in hex")] {
+        let mut without = p.command(&["secret", "rotate"]);
+        without.env("HELIU_KEY", hex(&new)).envs(given.map(|k| ("HELIU_NEW_KEY", k)));
+        let out = without.output().await.unwrap();
+        let err = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.code() == Some(2) && err.contains("HL-8021") && err.contains(said), "{out:?}");
+        assert_eq!(std::fs::read(&key).unwrap(), new, "nothing changed");
+    }
     let mut with = p.command(&["secret", "rotate"]);
     with.env("HELIU_KEY", hex(&new)).env("HELIU_NEW_KEY", hex(&[5; 32]));
     assert!(with.output().await.unwrap().status.success());

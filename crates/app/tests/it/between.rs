@@ -48,7 +48,7 @@ fn table(p: &Project, sql: &str) -> BTreeMap<String, Vec<String>> {
 }
 
 fn outbound(p: &Project) -> BTreeMap<String, Vec<String>> {
-    table(p, &format!("SELECT io_id, {} FROM outbound", FIELDS.join(", ")))
+    table(p, &format!("SELECT io_id, {} FROM outbound_order", FIELDS.join(", ")))
 }
 
 /// The orders as the sandbox itself holds them, digits as it writes them.
@@ -225,7 +225,7 @@ async fn what_a_plan_writes_for_another_one_is_written_by_it_and_looked_up() {
     assert_eq!(found.json(), json!(shops[id]));
     let next = run(&p, "shop-register-to-bi", 0).await;
     assert_eq!((number(&next, "/waiting_before"), number(&next, "/target/written")), (n, n));
-    let rows = table(&p, "SELECT code, name FROM shop");
+    let rows = table(&p, "SELECT code, name FROM shop_register");
     let names: BTreeMap<String, String> = rows.into_iter().map(|(k, mut v)| (k, v.remove(0))).collect();
     assert_eq!(names, shops);
 

@@ -278,6 +278,12 @@ async fn every_alias_names_its_platform() {
     let list = p.run(&["platforms", "--json"]).await.exits(0).lines();
     assert!(list.len() >= 5, "{list:?}");
     p.run(&["platforms", "nosuch"]).await.exits(2);
+    for asked in ["postgresql", "SQLServer"] {
+        p.write("connectors/db.toml", &format!("platform = \"{asked}\"\n"));
+        let said = p.run(&["check"]).await.exits(2);
+        assert!(said.out.contains("HL-1033") && said.out.contains("not among them yet"), "{said:?}");
+    }
+    std::fs::remove_file(p.path().join("connectors/db.toml")).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,6 +24,7 @@ mod serve;
 mod sql;
 mod sqlite;
 mod stub;
+mod tls;
 mod tokens;
 mod trouble;
 mod values;

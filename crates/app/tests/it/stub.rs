@@ -97,8 +97,21 @@ fn decode(s: &str) -> Vec<(String, String)> {
 
 impl Stub {
     pub async fn new(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Stub {
+        Stub::over(None, answer).await
+    }
+
+    /// With a certificate it speaks TLS; its address then names the port only.
+    pub async fn over(
+        tls: Option<tokio_rustls::TlsAcceptor>,
+        answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Stub {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let url = if tls.is_some() {
+            format!("https://localhost:{}", address.port())
+        } else {
+            format!("http://{address}")
+        };
         let log: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let (answer, kept) = (Arc::new(answer), log.clone());
         let app = axum::Router::new().fallback(move |request: Request| {
@@ -129,7 +142,12 @@ impl Stub {
                 response
             }
         });
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let server = tokio::spawn(async move {
+            match tls {
+                None => axum::serve(listener, app).await.unwrap(),
+                Some(tls) => axum::serve(Secured { listener, tls }, app).await.unwrap(),
+            }
+        });
         Stub { url, log, server }
     }
 
@@ -140,5 +158,29 @@ impl Stub {
 
     pub fn calls(&self) -> usize {
         self.log.lock().unwrap().len()
+    }
+}
+
+/// Connections that begin with TLS; who refuses the certificate is gone before anything was said.
+struct Secured {
+    listener: tokio::net::TcpListener,
+    tls: tokio_rustls::TlsAcceptor,
+}
+
+impl axum::serve::Listener for Secured {
+    type Io = tokio_rustls::server::TlsStream<tokio::net::TcpStream>;
+    type Addr = std::net::SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, from) = self.listener.accept().await.unwrap();
+            if let Ok(io) = self.tls.accept(stream).await {
+                return (io, from);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.listener.local_addr()
     }
 }

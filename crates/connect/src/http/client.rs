@@ -1,11 +1,14 @@
 //! Sending: one client for all accounts, connection reuse, time-outs, body limit, no redirects to elsewhere.
 
+use std::error::Error as _;
 use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use heliu_model::{Failure, text};
+use heliu_model::{Failure, Text, text};
 use heliu_transform::{JsonError, Outline};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 /// Largest body that is read.
 const MAX_BODY: usize = 64 * 1024 * 1024;
@@ -136,15 +139,7 @@ impl Client {
             .pool_max_idle_per_host(32)
             .tcp_nodelay(true);
         if let Some(pem) = &reach.ca {
-            let list =
-                reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(|e| bad("ssl_ca", &e))?;
-            if list.is_empty() {
-                return Err(Failure::config(
-                    "HL-3090",
-                    text!("`ssl_ca` holds no certificate", "`ssl_ca` 中没有证书"),
-                ));
-            }
-            builder = builder.tls_certs_merge(list);
+            builder = builder.tls_certs_merge(certificates(pem)?);
         }
         match reach.proxy.as_deref() {
             None | Some("") => {}
@@ -263,7 +258,100 @@ impl Client {
     }
 }
 
+/// The certificates of a PEM text.
+///
+/// # Errors
+/// There is none, or one of them cannot be read.
+pub(crate) fn certificates(pem: &str) -> Result<Vec<reqwest::Certificate>, Failure> {
+    let list = reqwest::Certificate::from_pem_bundle(pem.as_bytes()).unwrap_or_default();
+    // What is no certificate inside is noticed only by those who build with it.
+    let sound = |pem: &str| {
+        let mut roots = rustls::RootCertStore::empty();
+        CertificateDer::pem_slice_iter(pem.as_bytes()).all(|c| c.is_ok_and(|c| roots.add(c).is_ok()))
+    };
+    if list.is_empty() || !sound(pem) {
+        return Err(Failure::config(
+            "HL-1094",
+            text!(
+                "`ssl_ca` holds no certificate that can be read",
+                "`ssl_ca` 中没有可读取的证书"
+            ),
+        )
+        .hint(text!(
+            "give a file with the authority's certificate in PEM form: it begins with -----BEGIN CERTIFICATE-----",
+            "请使用包含颁发机构证书的 PEM 文件,以 -----BEGIN CERTIFICATE----- 开头"
+        )));
+    }
+    Ok(list)
+}
+
+/// What is wrong with the certificate of the other side, if that is what ended the connection.
+fn certificate_error(e: &reqwest::Error) -> Option<rustls::CertificateError> {
+    let mut at: Option<&(dyn std::error::Error + 'static)> = e.source();
+    while let Some(cause) = at {
+        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let tls = inner.and_then(|i| i.downcast_ref()).or_else(|| cause.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::InvalidCertificate(why)) = tls {
+            return Some(why.clone());
+        }
+        at = inner.map(|i| i as &(dyn std::error::Error + 'static)).or_else(|| cause.source());
+    }
+    None
+}
+
+/// No repetition makes a certificate right, and nothing was sent: a person has to look.
+fn untrusted(why: &rustls::CertificateError) -> Failure {
+    use rustls::CertificateError as C;
+    let (said, hint) = match why {
+        // Another authority of the same name: the one that is trusted has signed nothing here.
+        C::UnknownIssuer | C::BadSignature => (
+            text!("no authority that is trusted here signed it", "签发机构不受信任"),
+            text!(
+                "if the system has an authority of its own, put its certificate (PEM) into the project and name it with `ssl_ca` in the connector",
+                "若对方使用自建的颁发机构,请将其证书(PEM)放入项目,并在连接器中用 `ssl_ca` 指定"
+            ),
+        ),
+        C::NotValidForName | C::NotValidForNameContext { .. } => (
+            text!("it is not for this host name", "证书不适用于该主机名"),
+            text!(
+                "write into `base_url` a host name that the certificate has",
+                "请在 `base_url` 中使用证书所含的主机名"
+            ),
+        ),
+        C::Expired | C::ExpiredContext { .. } => (
+            text!("it has expired", "证书已过期"),
+            text!(
+                "have the other side renew it; check this machine's clock",
+                "请对方更新证书;并检查本机时间"
+            ),
+        ),
+        C::NotValidYet | C::NotValidYetContext { .. } => (
+            text!("it is not valid yet", "证书尚未生效"),
+            text!("check this machine's clock", "请检查本机时间"),
+        ),
+        other => {
+            let why = other.to_string();
+            (
+                Text::same(why),
+                text!("ask who runs the system for its certificate", "请向系统管理方确认其证书"),
+            )
+        }
+    };
+    let (en, zh) = (&said.en, &said.zh);
+    Failure::config(
+        "HL-3009",
+        text!(
+            "the certificate of the address is refused: {en}; nothing was sent",
+            "该地址的证书被拒绝:{zh};未发送任何内容"
+        ),
+    )
+    .hint(hint)
+}
+
 fn unreachable(e: &reqwest::Error) -> Failure {
+    if let Some(why) = certificate_error(e) {
+        return untrusted(&why);
+    }
     let why = chain(e);
     if e.is_timeout() {
         return Failure::transient("HL-3002", text!("no connection in time: {why}", "连接超时:{why}"));

@@ -26,6 +26,7 @@ mod window;
 pub use account::{Account, Ports};
 pub(crate) use account::{COMMON, check};
 pub(crate) use client::Wire;
+pub(crate) use client::certificates;
 pub use client::{Client, Reach, Timeouts};
 pub(crate) use mask::Mask;
 pub use rehearse::{Rehearsed, rehearse};

@@ -1,6 +1,6 @@
 //! Codes of the area `cli`.
 
-use super::Code;
+use super::{Code, code};
 
 /// The codes of this area.
 pub const CODES: &[Code] = &[
@@ -157,4 +157,16 @@ pub const CODES: &[Code] = &[
             "`heliu --help` 列出命令,`heliu 命令 --help` 列出其选项",
         ),
     },
+    code(
+        "HL-8021",
+        ("the new key is not given", "未给出新密钥"),
+        (
+            "the present sealing key comes from HELIU_KEY, and HELIU_NEW_KEY is missing or no key",
+            "当前封存密钥来自 HELIU_KEY,而 HELIU_NEW_KEY 缺失或不是密钥",
+        ),
+        (
+            "set HELIU_NEW_KEY to 32 random bytes in hex, e.g. of `openssl rand -hex 32`, and rotate again",
+            "请将 HELIU_NEW_KEY 设为 32 个随机字节的十六进制(例如 `openssl rand -hex 32`),再次执行",
+        ),
+    ),
 ];

@@ -331,4 +331,16 @@ pub const CODES: &[Code] = &[
             "请修正提示的内容;docs/guides/between-plans.md 有完整的方案",
         ),
     ),
+    code(
+        "HL-1094",
+        ("`ssl_ca` cannot be used", "`ssl_ca` 无法使用"),
+        (
+            "the file that `ssl_ca` names is missing, cannot be read, or holds no certificate in PEM form",
+            "`ssl_ca` 指定的文件不存在、无法读取,或其中没有 PEM 证书",
+        ),
+        (
+            "name a file with the authority's certificate; its path begins in the project's directory",
+            "请指定包含颁发机构证书的文件,路径相对于项目目录",
+        ),
+    ),
 ];

@@ -80,6 +80,18 @@ pub const CODES: &[Code] = &[
         ),
     ),
     code(
+        "HL-3009",
+        ("the certificate of the address is refused", "该地址的证书被拒绝"),
+        (
+            "an authority of the system's own signed it, it is for another host name, or it has expired; nothing was sent",
+            "由自建机构签发、主机名不符,或已过期;未发送任何内容",
+        ),
+        (
+            "name the authority's certificate with `ssl_ca` in the connector, correct `base_url`, or have the certificate renewed",
+            "请在连接器中用 `ssl_ca` 指定颁发机构的证书,修正 `base_url`,或更新证书",
+        ),
+    ),
+    code(
         "HL-3010",
         ("the reply is no JSON", "响应不是 JSON"),
         (
