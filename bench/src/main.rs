@@ -8,7 +8,9 @@
     reason = "a measurement reads the clock, and ends at the first thing that is not as it should be"
 )]
 
+mod high_water;
 mod loader;
+mod machine;
 mod run;
 mod table;
 
@@ -76,7 +78,7 @@ async fn main() {
     }
     println!("{text}");
     if let Some(dir) = args.out {
-        let file = dir.join(format!("{}.md", table::stamp()));
+        let file = dir.join(format!("{}.md", machine::stamp()));
         std::fs::write(&file, format!("{}\n{text}", table::head())).expect("the result can be written");
         println!("kept in {}", file.display());
     }

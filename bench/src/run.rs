@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::{Value, json};
 
+use crate::high_water;
 use crate::loader::COLUMNS;
 
 /// The source in a process of its own.
@@ -135,16 +136,9 @@ impl Project {
             .stdout(Stdio::piped())
             .spawn()
             .expect("heliu starts");
-        let status = format!("/proc/{}/status", child.id());
         let mut peak = 0;
-        // The kernel's high-water mark only grows: the last look before the end is the peak.
         while child.try_wait().unwrap().is_none() {
-            peak = std::fs::read_to_string(&status)
-                .ok()
-                .as_deref()
-                .and_then(high_water)
-                .unwrap_or(peak)
-                .max(peak);
+            peak = high_water::of(child.id()).unwrap_or(peak).max(peak);
             std::thread::sleep(Duration::from_millis(4));
         }
         let wall = begun.elapsed().as_secs_f64();
@@ -161,10 +155,6 @@ impl Project {
         };
         (took, answer)
     }
-}
-
-fn high_water(status: &str) -> Option<u64> {
-    status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?.trim().trim_end_matches(" kB").parse().ok()
 }
 
 /// CPU seconds of all children that have ended.

@@ -343,60 +343,99 @@ async fn what_is_shown_and_stored_holds_no_secret() {
     no_secret_is_written(&p, &[&km, &yy]);
 }
 
-/// The guide's own blocks, in order.
-fn guide() -> Vec<String> {
+/// The guide's own blocks of a language, in order.
+fn guide(language: &str) -> Vec<String> {
     let path = format!("{}/../../docs/guides/new-platform.md", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap();
-    let blocks = text.split("```toml\n").skip(1);
-    blocks.map(|b| b.split("```").next().unwrap().to_owned()).collect()
+    let blocks =
+        text.split(&format!("```{language}\n")).skip(1).map(|b| b.split("```").next().unwrap().to_owned());
+    blocks.collect()
+}
+
+/// A repository's issues as GitHub describes them: newest change last, 30 a page unless `per_page` says otherwise, at
+/// most 100, the next page behind a link, "too often" as 403.
+async fn issues(count: usize) -> crate::stub::Stub {
+    let busy = std::sync::atomic::AtomicUsize::new(0);
+    crate::stub::Stub::new(move |s| {
+        use crate::stub::Reply;
+        let known = s.header("authorization") == Some("Bearer ghp_998877")
+            && s.header("accept") == Some("application/vnd.github+json")
+            && s.header("x-github-api-version") == Some("2022-11-28");
+        if !known {
+            return Reply::text(401, r#"{"message":"Bad credentials","documentation_url":"https://docs.github.com/rest"}"#);
+        }
+        if s.path == "/user" {
+            return Reply::json(&json!({"login": "octocat", "id": 1}));
+        }
+        if s.path != "/repos/octocat/Hello-World/issues" {
+            return Reply::text(404, r#"{"message":"Not Found"}"#);
+        }
+        // The second question comes too soon.
+        if busy.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1 {
+            return Reply::text(403, r#"{"message":"You have exceeded a secondary rate limit."}"#).with("retry-after", "1");
+        }
+        let n = |k: &str, or: usize| s.get(k).and_then(|v| v.parse().ok()).unwrap_or(or);
+        let (page, size) = (n("page", 1), n("per_page", 30).min(100));
+        let since = s.get("since").unwrap_or("").to_owned();
+        assert!(since.is_empty() || since.len() == 20 && since.ends_with('Z'), "{since}");
+        assert_eq!((s.get("state"), s.get("sort"), s.get("direction")), (Some("all"), Some("updated"), Some("asc")));
+        let all: Vec<Value> = (1..=count)
+            .map(|i| {
+                json!({"id": 9_000_000_000_u64 + i as u64, "number": i, "title": format!("标题 {i}"), "user": {"login": format!("u{}", i % 7)},
+                       "updated_at": format!("2024-05-{:02}T10:{:02}:00Z", 1 + i / 60, i % 60)})
+            })
+            .filter(|v| v["updated_at"].as_str() >= Some(since.as_str()))
+            .collect();
+        let rows: Vec<&Value> = all.iter().skip((page - 1) * size).take(size).collect();
+        let reply = Reply::json(&json!(rows));
+        if page * size >= all.len() {
+            return reply;
+        }
+        let host = s.header("host").unwrap();
+        let to = |page: usize, rel: &str| {
+            let rest = format!("state=all&sort=updated&direction=asc&per_page={size}&since={since}&page={page}");
+            format!("<http://{host}{}?{rest}>; rel=\"{rel}\"", s.path)
+        };
+        reply.with("link", format!("{}, {}", to(page + 1, "next"), to(all.len().div_ceil(size), "last")))
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_guide_adds_a_platform_with_one_file() {
-    let stub = crate::stub::Stub::new(|s| {
-        if s.header("x-api-key") != Some("k-998877") {
-            return crate::stub::Reply::text(403, r#"{"error":"no"}"#);
-        }
-        let n = |k: &str, or: usize| s.get(k).and_then(|v| v.parse().ok()).unwrap_or(or);
-        let (page, size): (usize, usize) = (n("_page", 1), n("_limit", 10));
-        let all: Vec<Value> = (1..=120).map(|i| json!({"id": i, "title": format!("标题{i}")})).collect();
-        let rows: Vec<Value> = all.into_iter().skip((page - 1) * size).take(size).collect();
-        let mut reply = crate::stub::Reply::json(&json!(rows));
-        reply.headers.push(("x-total-count", "120".into()));
-        reply
-    })
-    .await;
+    let stub = issues(250).await;
     let p = Project::new();
-    p.run(&["platforms", "new", "notes"]).await.exits(0);
-    let file = p.path().join("platforms/notes.toml").display().to_string();
+    p.run(&["platforms", "new", "github"]).await.exits(0);
+    let file = p.path().join("platforms/github.toml").display().to_string();
     p.run(&["platforms", "test", &file]).await.exits(0);
-    p.run(&["platforms", "new", "notes"]).await.exits(2);
-    let blocks = guide();
-    p.write("platforms/notes.toml", &blocks[0]);
-    let connector = blocks[1]
-        .replace("http://127.0.0.1:3000", &stub.url)
-        .replace("{ env = \"NOTES_KEY\" }", "\"k-998877\"");
-    p.write("connectors/notes.toml", &connector);
+    p.run(&["platforms", "new", "github"]).await.exits(2);
+    let blocks = guide("toml");
+    p.write("platforms/github.toml", &blocks[0]);
+    let connector = format!("base_url = \"{}\"\n{}", stub.url, blocks[1]);
+    assert!(connector.contains("{ env = \"GITHUB_TOKEN\" }"), "{connector}");
+    p.write("connectors/github.toml", &connector.replace("{ env = \"GITHUB_TOKEN\" }", "\"ghp_998877\""));
     p.write("connectors/bi.toml", "platform = \"sqlite\"\npath = \"bi.db\"\n");
     let db = rusqlite::Connection::open(p.path().join("bi.db")).unwrap();
-    db.execute_batch("CREATE TABLE post (id INTEGER PRIMARY KEY, title TEXT)").unwrap();
-    p.plan(
-        "posts",
-        &json!({"source": {"connector": "notes", "metadata": {"api": "/posts", "method": "GET", "id": "id", "idCheck": true}},
-                "target": {"connector": "bi", "metadata": {"api": "batchexecute", "effect": "EXECUTE", "method": "POST", "idCheck": true,
-                    "request": [{"field": "id", "type": "string", "value": "{id}"}, {"field": "title", "type": "string", "value": "{title}"}],
-                    "otherRequest": [{"field": "main_sql", "type": "string", "value": "REPLACE INTO post (id, title) VALUES"}]}}}),
-    );
+    db.execute_batch("CREATE TABLE issue (id INTEGER PRIMARY KEY, number INTEGER, title TEXT, author TEXT)")
+        .unwrap();
+    p.write("plans/issues.json", &guide("json")[0]);
     p.run(&["platforms", "test", &file]).await.exits(0);
-    p.run(&["check"]).await.exits(0);
-    p.run(&["test-connector", "notes"]).await.exits(0);
-    let run = runs(&p, "posts", 0).await;
-    assert_eq!(number(&run, "/target/written"), 120);
+    let checked = p.run(&["check"]).await.exits(0);
+    assert!(checked.out.contains("0 errors, 0 warnings"), "{checked:?}");
+    p.run(&["test-connector", "github"]).await.exits(0);
+    let run = runs(&p, "issues", 0).await;
+    assert_eq!((number(&run, "/target/written"), number(&run, "/source/throttled")), (250, 1), "{run}");
+    assert_eq!(run["complete"], true, "{run}");
+    let wanted: BTreeMap<String, String> =
+        (1..=250_u64).map(|i| ((9_000_000_000 + i).to_string(), format!("标题 {i}/u{}", i % 7))).collect();
+    assert_eq!(column(&p, "SELECT CAST(id AS TEXT), title || '/' || author FROM issue"), wanted);
+    let again = runs(&p, "issues", 0).await;
+    assert_eq!(number(&again, "/target/calls"), 0, "{again}");
     // A recorded reply that is read otherwise, and a misspelt key.
-    p.write("platforms/notes.toml", &blocks[0].replace("rows = 2", "rows = 3"));
+    p.write("platforms/github.toml", &blocks[0].replace("rows = 1", "rows = 3"));
     let said = p.run(&["platforms", "test", &file]).await.exits(1);
-    assert!(said.out.contains("rows: 3 was expected, 2 was read"), "{said:?}");
-    p.write("platforms/notes.toml", &blocks[0].replace("total_header", "total_heder"));
+    assert!(said.out.contains("rows: 3 was expected, 1 was read"), "{said:?}");
+    p.write("platforms/github.toml", &blocks[0].replace("link_header", "link_heder"));
     let said = p.run(&["check"]).await.exits(2);
-    assert!(said.out.contains("reply.total_heder") && said.out.contains("`total_header`"), "{said:?}");
+    assert!(said.out.contains("reply.link_heder") && said.out.contains("`link_header`"), "{said:?}");
 }
