@@ -162,7 +162,7 @@ impl Seal {
         if given(KEY)?.is_some() {
             // How the command is used is wrong, not the key that is in use.
             let wrong = |said: Text| {
-                Failure::config("HL-8021", said).at(NEW_KEY).hint(text!(
+                Failure::config("HL-8029", said).at(NEW_KEY).hint(text!(
                     "set HELIU_NEW_KEY to 32 random bytes in hex, e.g. of `openssl rand -hex 32`",
                     "请将 HELIU_NEW_KEY 设为 32 个随机字节的十六进制,例如 `openssl rand -hex 32` 的输出"
                 ))

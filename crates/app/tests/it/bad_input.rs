@@ -121,7 +121,7 @@ async fn secrets_are_sealed_and_named_when_missing() {
         without.env("HELIU_KEY", hex(&new)).envs(given.map(|k| ("HELIU_NEW_KEY", k)));
         let out = without.output().await.unwrap();
         let err = String::from_utf8_lossy(&out.stderr);
-        assert!(out.status.code() == Some(2) && err.contains("HL-8021") && err.contains(said), "{out:?}");
+        assert!(out.status.code() == Some(2) && err.contains("HL-8029") && err.contains(said), "{out:?}");
         assert_eq!(std::fs::read(&key).unwrap(), new, "nothing changed");
     }
     let mut with = p.command(&["secret", "rotate"]);

@@ -158,7 +158,7 @@ pub const CODES: &[Code] = &[
         ),
     },
     code(
-        "HL-8021",
+        "HL-8029",
         ("the new key is not given", "未给出新密钥"),
         (
             "the present sealing key comes from HELIU_KEY, and HELIU_NEW_KEY is missing or no key",
