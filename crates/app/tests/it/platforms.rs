@@ -347,9 +347,8 @@ async fn what_is_shown_and_stored_holds_no_secret() {
 fn guide(language: &str) -> Vec<String> {
     let path = format!("{}/../../docs/guides/new-platform.md", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap();
-    let blocks =
-        text.split(&format!("```{language}\n")).skip(1).map(|b| b.split("```").next().unwrap().to_owned());
-    blocks.collect()
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).map(|b| b.split("```").next().unwrap().to_owned()).collect()
 }
 
 /// A repository's issues as GitHub describes them: newest change last, 30 a page unless `per_page` says otherwise, at

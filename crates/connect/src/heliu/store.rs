@@ -10,7 +10,7 @@ use heliu_model::ports::{
     TargetSession, TargetShape, Verdict, WriteRow,
 };
 use heliu_model::{Call, CallKind, Failure, Problem, text};
-use heliu_transform::canonical::content_hash;
+use heliu_transform::canonical::{Scratch, content_hash};
 use heliu_transform::{Map, Metadata, Path, Shaped, Shaping, Value};
 
 use super::query::{SCHEME, no_plan, plan_of};
@@ -128,7 +128,7 @@ impl Inner {
         }
         body.extend_from_slice(b"]");
         let body = body.freeze();
-        let mut buffer = Vec::new();
+        let mut buffer = Scratch::default();
         let mut elements = Vec::with_capacity(shaped.len());
         for (one, (a, b)) in shaped.into_iter().zip(spans) {
             let content = body.slice(a..b);

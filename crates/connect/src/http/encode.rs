@@ -172,6 +172,10 @@ impl Account {
             s.query = Some(minijinja::Value::from_object(PairList(query)));
             for (name, value) in self.pairs(&call.headers, &scope)? {
                 if !value.is_empty() && !name.is_empty() {
+                    // What the manifest says takes the place of what is sent by default.
+                    headers.retain(|(k, _)| {
+                        !k.eq_ignore_ascii_case("accept") || !name.eq_ignore_ascii_case("accept")
+                    });
                     headers.push((name, value));
                 }
             }

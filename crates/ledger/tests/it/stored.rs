@@ -99,7 +99,8 @@ fn put(records: &[(&str, &str)], now: Ts) -> StoredPut {
         .map(|(id, content)| {
             let slice = body.slice(from..from + content.len());
             from += content.len() + 1;
-            let hash = heliu_transform::canonical::content_hash(content.as_bytes(), &[], &mut Vec::new());
+            let hash =
+                heliu_transform::canonical::content_hash(content.as_bytes(), &[], &mut Default::default());
             Element {
                 id: Some((*id).to_owned()),
                 number: None,
