@@ -100,7 +100,7 @@ pub enum Command {
         /// Directory [default: the project directory]
         dir: Option<PathBuf>,
     },
-    /// Per plan: watermark, last run and certificate, backlog, next tick
+    /// Per plan: watermark, last run and certificate, backlog, next tick, request budgets
     Status {
         /// Plans [default: all]
         #[arg(value_name = "PLAN")]

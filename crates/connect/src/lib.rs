@@ -11,7 +11,7 @@ mod registry;
 pub mod sql;
 
 pub use catalogue::ApiFacts;
-pub use http::{Account, Rehearsed, rehearse};
+pub use http::{Account, Credential, Rehearsed, rehearse};
 pub use registry::{Description, Ports, Registry};
 
 /// Where a test may let the process die; nothing at all in what is shipped (docs/decisions/0010).

@@ -11,7 +11,7 @@ use heliu_model::{Call, CallKind, ConnectorSpec, Failure, Problem, text};
 use heliu_transform::{Map, Metadata, Value};
 
 use crate::heliu::{self, Plans};
-use crate::http::{Account, Client, HttpSource, HttpTarget, Reach, Timeouts};
+use crate::http::{Account, Client, Credential, HttpSource, HttpTarget, Reach, Timeouts};
 use crate::manifest::Manifest;
 use crate::{http, sql};
 
@@ -252,6 +252,11 @@ impl Registry {
         // A value that could not be read is not missing.
         out.retain(|p| p.code != "HL-1030" || !spec.places.values().any(|place| *place == p.path));
         out
+    }
+
+    /// The credential whose budget a connector uses; none where there is no budget, or the connector cannot be used.
+    pub fn credential(&self, spec: &ConnectorSpec) -> Option<Credential> {
+        Credential::of(self.manifest(&spec.platform)?.as_ref(), spec).ok()
     }
 
     /// The account of a connector; one per process, so that tokens and budgets are shared.

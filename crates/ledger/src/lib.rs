@@ -227,7 +227,7 @@ fn transact<T>(
 
 /// Every transaction that this ledger commits. At `ledger/NAME/before` and `ledger/NAME/after` tests let the process
 /// die (docs/decisions/0010).
-pub const COMMITS: [&str; 35] = [
+pub const COMMITS: [&str; 36] = [
     "plan",
     "set_watermark",
     "open_run",
@@ -256,6 +256,7 @@ pub const COMMITS: [&str; 35] = [
     "reserve",
     "release",
     "hold",
+    "slow",
     "set_secret",
     "remove_secret",
     "rotate_key",

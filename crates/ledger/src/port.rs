@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use heliu_model::alert::{Alert, Notice};
-use heliu_model::budget::Limits;
+use heliu_model::budget::{Limits, Throttle, Usage};
 use heliu_model::ports::*;
 use heliu_model::{Call, Failure, Ts};
 
@@ -310,5 +310,15 @@ impl Budget for SqliteLedger {
     async fn hold(&self, credential: &str, until: Ts) -> Result<(), Failure> {
         let credential = credential.to_owned();
         self.write("hold", false, move |tx, _| budget::hold(tx, &credential, until)).await
+    }
+
+    async fn slow(&self, credential: &str, limits: &Limits, told: &Throttle, now: Ts) -> Result<Ts, Failure> {
+        let (credential, limits, told) = (credential.to_owned(), *limits, *told);
+        self.write("slow", false, move |tx, _| budget::slow(tx, &credential, &limits, &told, now)).await
+    }
+
+    async fn usage(&self, credential: Option<&str>, now: Ts) -> Result<Vec<Usage>, Failure> {
+        let credential = credential.map(str::to_owned);
+        self.read(move |db, _| budget::usage(db, credential.as_deref(), now)).await
     }
 }

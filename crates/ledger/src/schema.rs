@@ -236,6 +236,27 @@ CREATE INDEX notices_due ON notices(channel, due);
 -- Up to when other plans have read stored records: whatever is stored later is timed at or behind it.
 CREATE TABLE read_until (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL) STRICT;
 ",
+    r"
+-- Processes that wait for a budget, in the order in which they came, and until when each was told to wait.
+CREATE TABLE budget_queue (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  credential TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  due INTEGER NOT NULL,
+  UNIQUE (credential, owner)
+) STRICT;
+-- The pace that throttle answers taught: thousandths of the full speed.
+CREATE TABLE budget_pace (
+  credential TEXT PRIMARY KEY,
+  permille INTEGER NOT NULL,
+  since INTEGER NOT NULL,
+  cut INTEGER NOT NULL,
+  base INTEGER NOT NULL
+) STRICT;
+-- When a request was let go, and by whom.
+ALTER TABLE budget ADD COLUMN begun INTEGER;
+ALTER TABLE budget ADD COLUMN sender TEXT;
+",
 ];
 
 /// Brings a database to the newest schema.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use heliu_model::alert::{Alert, Notice};
-use heliu_model::budget::Limits;
+use heliu_model::budget::{Limits, Throttle, Usage};
 use heliu_model::ports::*;
 use heliu_model::{Call, Failure, Ts};
 
@@ -332,5 +332,13 @@ impl Budget for Through {
 
     async fn hold(&self, credential: &str, until: Ts) -> Result<(), Failure> {
         pass!(self, hold(credential, until))
+    }
+
+    async fn slow(&self, credential: &str, limits: &Limits, told: &Throttle, now: Ts) -> Result<Ts, Failure> {
+        pass!(self, slow(credential, limits, told, now))
+    }
+
+    async fn usage(&self, credential: Option<&str>, now: Ts) -> Result<Vec<Usage>, Failure> {
+        pass!(self, usage(credential, now))
     }
 }

@@ -1,5 +1,6 @@
 //! The commands.
 
+mod budgets;
 pub mod calls;
 pub mod check;
 pub mod connector;

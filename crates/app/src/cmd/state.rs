@@ -9,6 +9,7 @@ use heliu_model::schedule::{Schedule, jitter_ms};
 use heliu_model::{Lang, Ts};
 use serde_json::{Value, json};
 
+use super::budgets;
 use crate::alerts::{alert_json, alert_text};
 use crate::output::Done;
 use crate::wire::{App, owner};
@@ -69,6 +70,8 @@ pub async fn status(app: &App, plans: &[String]) -> Done {
     let names: Vec<String> = if plans.is_empty() { app.project.plan_names() } else { plans.to_vec() };
     let (mut rows, mut open) = (Vec::new(), Vec::new());
     let zh = app.out.lang == Lang::Zh;
+    let budgets = budgets::lines(app, ledger.as_ref()).await?;
+    let (mut concerned, mut zone) = (Vec::new(), None);
     for name in &names {
         let stem = name.trim_start_matches("plans/").trim_end_matches(".json").to_owned();
         let (row, tz) = match &ledger {
@@ -101,6 +104,8 @@ pub async fn status(app: &App, plans: &[String]) -> Done {
         let watermark = row.as_ref().and_then(|r| r.watermark);
         let time = |t: Option<Ts>| t.map(|t| t.local(tz)).unwrap_or_else(|| "-".into());
         let backlog = counts.waiting + counts.queued;
+        let sides = file.as_ref().map(|f| [&f.value.source.connector, &f.value.target.connector]);
+        let sides: Vec<&str> = sides.iter().flatten().map(|c| c.as_str()).collect();
         if app.out.json {
             app.out.value(&json!({
                 "plan": stem,
@@ -125,6 +130,7 @@ pub async fn status(app: &App, plans: &[String]) -> Done {
                     "failures": l.failures,
                 })).collect::<Vec<_>>(),
                 "alerts": alerts.iter().map(|a| alert_json(&app.out, a)).collect::<Vec<_>>(),
+                "budgets": budgets.iter().filter(|b| b.of(&sides)).map(|b| b.json(tz)).collect::<Vec<_>>(),
             }));
             continue;
         }
@@ -136,6 +142,8 @@ pub async fn status(app: &App, plans: &[String]) -> Done {
             Some(_) => "NOT BALANCED",
         };
         open.extend(alerts);
+        concerned.extend(sides.iter().map(|s| (*s).to_owned()));
+        zone.get_or_insert(tz);
         rows.push(vec![
             stem,
             time(watermark),
@@ -155,6 +163,13 @@ pub async fn status(app: &App, plans: &[String]) -> Done {
             &["PLAN", "WATERMARK", "LAST RUN", "PROOF", "WRITTEN", "BACKLOG", "FAILED", "IN DOUBT", "NEXT"]
         };
         app.out.table(head, &rows);
+        let sides: Vec<&str> = concerned.iter().map(String::as_str).collect();
+        let tz = zone.unwrap_or(chrono_tz::Asia::Shanghai);
+        let used: Vec<Vec<String>> = budgets.iter().filter(|b| b.of(&sides)).map(|b| b.cells(tz)).collect();
+        if !used.is_empty() {
+            app.out.line(if zh { "\n请求额度" } else { "\nBUDGETS" });
+            app.out.table(budgets::head(app.out.lang), &used);
+        }
         if !open.is_empty() {
             app.out.line(if zh { "\n告警" } else { "\nALERTS" });
             for a in &open {

@@ -266,3 +266,68 @@ async fn a_budget_of_a_minute_is_kept_too() {
     assert!(sandbox.calls() > 20 && minute <= 20, "{minute} of {}", sandbox.calls());
     assert!(sandbox.log().iter().all(|e| e.verdict == Verdict::Served));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_shows_what_of_the_budget_is_used() {
+    let sandbox = stand_in(|b| b.faults(Faults::parse("code-199@2-3").unwrap()).limits(50, 1_000)).await;
+    let p = plans(&sandbox, 2);
+    let limits = "\n[limits]\nrequests_per_second = 50\nrequests_per_minute = 1000\n";
+    p.write("connectors/jst.toml", &format!("{}{limits}", sandbox.connector_toml()));
+    // Another file for the same credential: the same budget.
+    p.write("connectors/same.toml", &format!("{}{limits}", sandbox.connector_toml()));
+    let budget = |status: &Value| {
+        let list = status["budgets"].as_array().unwrap_or_else(|| panic!("{status}")).clone();
+        assert_eq!(list.len(), 1, "{status}");
+        list[0].clone()
+    };
+    let idle = budget(&p.run(&["status", "p0", "--json"]).await.exits(0).json());
+    assert_eq!((&idle["connectors"], &idle["interface"]), (&json!(["jst", "same"]), &Value::Null));
+    assert_eq!(
+        idle["limits"],
+        json!({"requests_per_second": 50, "requests_per_minute": 1000, "concurrency": 4})
+    );
+    assert_eq!(idle["used"], json!({"second": 0, "minute": 0, "under_way": 0}));
+    assert_eq!(
+        (&idle["pace_percent"], &idle["held_until"], &idle["waiting"]),
+        (&json!(100), &Value::Null, &json!(0))
+    );
+    let run = p.run(&["run", "p0", "--json"]).await.exits(0).json();
+    assert!(number(&run, "/source/throttled") >= 2, "{run}");
+    let calls = number(&run, "/source/calls");
+    let seen = budget(&p.run(&["status", "p1", "--json"]).await.exits(0).json());
+    assert_eq!(number(&seen, "/used/minute"), calls, "{seen}");
+    assert_eq!(number(&seen, "/used/under_way"), 0, "{seen}");
+    let pace = number(&seen, "/pace_percent");
+    assert!((25..=55).contains(&pace), "halved once or twice, and perhaps a step regained: {seen}");
+    for (lang, words) in [("en", ["BUDGETS", "50/s 1000/min"]), ("zh", ["请求额度", "50/s 1000/min"])] {
+        let shown = p.run(&["status", "--lang", lang]).await.exits(0).out;
+        assert!(words.iter().all(|w| shown.contains(w)), "{shown}");
+        let secrets = sandbox.credentials();
+        for secret in [&secrets.app_secret, &secrets.access_token, &secrets.refresh_token] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+}
+
+/// An edited pair whose access token has ended, found by many plans at the same time: one refresh, and everybody goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edited_pair_is_adopted_once_by_plans_at_the_same_time() {
+    let sandbox = stand_in(|b| b).await;
+    let p = plans(&sandbox, 8);
+    let names: Vec<String> = (0..8).map(|i| format!("p{i}")).collect();
+    let mut args = vec!["run", "--parallel", "8", "--json"];
+    args.extend(names.iter().map(String::as_str));
+    for round in 1..=3 {
+        // A person puts the newest pair into the file, and its access token ends.
+        p.connect(&sandbox);
+        sandbox.expire_token().unwrap();
+        for run in p.run(&args).await.exits(0).lines() {
+            assert_eq!(run["error"], Value::Null, "{run}");
+        }
+        assert_eq!(refreshes(&sandbox), (round, 0));
+        let token = p.run(&["token", "jst", "--json"]).await.exits(0).json();
+        let events: Vec<&str> =
+            token["history"].as_array().unwrap().iter().map(|e| e["event"].as_str().unwrap()).collect();
+        assert_eq!(events, ["refreshed", "loaded"]);
+    }
+}

@@ -44,6 +44,7 @@ const ELSEWHERE: &[&str] = &[
     "remove_secret",
     "rotate_key",
     "hold",
+    "slow",
     "heartbeat",
     "save_calls",
     "intent_rows",

@@ -16,7 +16,7 @@ use super::decode::decode;
 use super::encode::Setting;
 use super::mask::Mask;
 use super::outcome::{Reading, Told};
-use super::pace::Lines;
+use super::pace::{Lines, Watch};
 use super::skew::Skew;
 use super::token::refused;
 use crate::manifest::{CredentialForm, Manifest, Route, fits};
@@ -57,6 +57,7 @@ pub struct Account {
     pub(super) gate: Arc<Semaphore>,
     /// Whoever waits for the budget waits in line.
     pub(super) lines: Arc<Lines>,
+    pub(super) watch: Watch,
 }
 
 /// A call as the platform's API has it, before encoding.
@@ -109,19 +110,17 @@ pub(crate) enum Params {
     Any(Value),
 }
 
-/// Settings that every connector may have.
-pub(crate) const COMMON: &[&str] = &["ssl_ca", "proxy"];
+/// What a connector names.
+struct Named {
+    values: BTreeMap<String, String>,
+    base_url: String,
+    limits: Limits,
+    origin: String,
+    key: String,
+}
 
-impl Account {
-    /// An account from a connector.
-    ///
-    /// # Errors
-    /// Missing, unknown and impossible credentials, a missing address; all at once.
-    pub fn new(manifest: Arc<Manifest>, spec: &ConnectorSpec, ports: Ports) -> Result<Account, Vec<Problem>> {
-        let problems = check(&manifest, spec);
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+impl Named {
+    fn new(manifest: &Manifest, spec: &ConnectorSpec) -> Named {
         let form = &manifest.form;
         let value = |c: &CredentialForm| c.of(spec).or_else(|| c.default.clone()).unwrap_or_default();
         let values: BTreeMap<String, String> =
@@ -155,6 +154,57 @@ impl Account {
             id.update(origin.as_bytes());
         }
         let key = format!("{}/{}", manifest.name(), id.finalize().to_hex().get(..16).unwrap_or(""));
+        Named { values, base_url, limits, origin, key }
+    }
+}
+
+/// A credential as budgets know it; nothing secret is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// The key in the ledger.
+    pub key: String,
+    /// Its limits.
+    pub limits: Limits,
+    /// Interfaces with limits of their own, which are kept under the key and this name.
+    pub interfaces: Vec<(String, Limits)>,
+}
+
+impl Credential {
+    /// The credential that a connector names.
+    ///
+    /// # Errors
+    /// What is missing in the connector.
+    pub(crate) fn of(manifest: &Manifest, spec: &ConnectorSpec) -> Result<Credential, Vec<Problem>> {
+        let problems = check(manifest, spec);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let named = Named::new(manifest, spec);
+        let own = |f: &crate::manifest::LimitsForm| Limits {
+            requests_per_second: f.requests_per_second,
+            requests_per_minute: f.requests_per_minute,
+            concurrency: None,
+        };
+        let apis = manifest.form.apis.iter().filter(|_| !spec.limits.timed());
+        let interfaces = apis.map(|a| (a.path.clone(), own(&a.limits))).filter(|(_, l)| l.timed()).collect();
+        Ok(Credential { key: named.key, limits: named.limits, interfaces })
+    }
+}
+
+/// Settings that every connector may have.
+pub(crate) const COMMON: &[&str] = &["ssl_ca", "proxy"];
+
+impl Account {
+    /// An account from a connector.
+    ///
+    /// # Errors
+    /// Missing, unknown and impossible credentials, a missing address; all at once.
+    pub fn new(manifest: Arc<Manifest>, spec: &ConnectorSpec, ports: Ports) -> Result<Account, Vec<Problem>> {
+        let problems = check(&manifest, spec);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let Named { values, base_url, limits, origin, key } = Named::new(&manifest, spec);
         let gate = Arc::new(Semaphore::new(limits.concurrency.unwrap_or(16).max(1) as usize));
         Ok(Account {
             name: spec.name.clone(),
@@ -170,6 +220,7 @@ impl Account {
             skew: Skew::default(),
             gate,
             lines: Lines::new(ports.clock.clone()),
+            watch: Watch::default(),
             manifest,
             ports,
         })
@@ -263,13 +314,10 @@ impl Account {
         };
         let wire = self.encode(ask, &set)?;
         let mask = self.mask(token);
-        let result = self.exchange(ask.kind, &wire, &mask, reading, calls).await;
+        let begun = self.ports.clock.now();
+        let mut result = self.exchange(ask.kind, &wire, &mask, reading, calls).await;
+        self.heed(&mut result, begun, Some(ask)).await?;
         pass.over().await?;
-        if let Err(f) = &result
-            && f.class == Class::RateLimited
-        {
-            self.hold(f, Some(ask)).await?;
-        }
         result
     }
 
@@ -298,6 +346,7 @@ impl Account {
                 call.status = Some(reply.status);
                 call.response_headers = headers(&reply);
                 call.response_body = mask.body(&reply.body);
+                self.brake(&reply).await?;
                 match reading.judge(&reply, self.ports.clock.now()) {
                     Ok(told) => Ok((reply, told)),
                     Err(mut f) => {

@@ -14,6 +14,7 @@ mod pace;
 #[cfg(test)]
 mod pace_tests;
 mod probe;
+mod quota;
 mod rehearse;
 mod skew;
 mod source;
@@ -23,7 +24,7 @@ mod token;
 mod vectors;
 mod window;
 
-pub use account::{Account, Ports};
+pub use account::{Account, Credential, Ports};
 pub(crate) use account::{COMMON, check};
 pub(crate) use client::Wire;
 pub(crate) use client::certificates;

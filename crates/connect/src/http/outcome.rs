@@ -5,6 +5,7 @@ use heliu_transform::{Metadata, Outline, Path, Value};
 use regex::Regex;
 
 use super::client::Reply;
+use super::quota::retry_after;
 use crate::manifest::{BatchForm, Charset, CodeForm, ReplyForm};
 
 /// How replies of one API are read: the manifest's rule, overridden by the metadata's `otherResponse`.
@@ -251,7 +252,7 @@ impl Reading {
             Some(o) => self.words(o),
             None => excerpt(&reply.body),
         };
-        let wait = reply.header("retry-after").and_then(retry_after);
+        let wait = retry_after(reply, now);
         if let Some(at) = self.find(code.as_deref(), &said, Some(reply)) {
             let code = code.unwrap_or_else(|| status.to_string());
             return self.by_entry(at, &code, &said, now).map_err(|mut f| {
@@ -287,14 +288,6 @@ impl Reading {
     /// For writes, an answer that says nothing leaves the write in doubt.
     pub fn lost(&self, failure: Failure) -> Failure {
         if self.write { failure.in_doubt() } else { failure }
-    }
-}
-
-/// `Retry-After` in seconds, or a date (then one second: the clock of the other side is not ours).
-fn retry_after(v: &str) -> Option<u64> {
-    match v.trim().parse::<u64>() {
-        Ok(secs) => Some(secs.min(3_600) * 1000),
-        Err(_) => Some(1_000),
     }
 }
 

@@ -1,19 +1,26 @@
 //! When the next request may go out: in line, within the limits, and no sooner than the platform wants.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use heliu_model::budget::Limits;
-use heliu_model::ports::{Budget, Clock, Slot};
-use heliu_model::{Failure, text};
+use heliu_model::budget::{Limits, Throttle};
+use heliu_model::ports::{Budget, Clock, RowResult, Slot};
+use heliu_model::{Class, Failure, Ts, text};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::account::{Account, Ask};
+use super::client::Reply;
 use super::line::{FIRST, Line};
+use super::quota::Quota;
 
-/// Turns of plans that share a minute's budget lie no further apart than this (ms): longer than most answers take, so
-/// that a plan which asks for one page after the other is back before its next turn.
-const APART_MS: u64 = 250;
+/// How often (ms) it is looked whether another process was told to slow down, where no limits are declared.
+const LOOK_MS: u64 = 1_000;
+/// Over how long (ms) the present speed is measured.
+const RATE_MS: u64 = 10_000;
+/// As many requests are remembered for it at most.
+const RATE_MOST: usize = 10_000;
+/// How long (ms) to wait where a throttle answer does not say.
+const PAUSE_MS: u64 = 1_000;
 
 /// The lines of a credential: that of the whole, and those of interfaces with limits of their own.
 pub(super) struct Lines {
@@ -33,11 +40,46 @@ impl Lines {
     }
 }
 
+/// What is seen of a credential without declared limits, so that requests need no ledger while nothing is wrong.
+#[derive(Default)]
+pub(super) struct Watch(Mutex<Seen>);
+
+#[derive(Default)]
+struct Seen {
+    /// When the ledger was asked last.
+    looked: Option<u64>,
+    slowed: bool,
+    /// Requests of late.
+    sent: VecDeque<u64>,
+}
+
+impl Watch {
+    fn with<T>(&self, f: impl FnOnce(&mut Seen) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A request goes out.
+    fn sent(&self, now: u64) {
+        self.with(|s| {
+            s.sent.push_back(now);
+            while s.sent.len() > RATE_MOST || s.sent.front().is_some_and(|t| now - t > RATE_MS) {
+                s.sent.pop_front();
+            }
+        });
+    }
+
+    /// Requests per minute, measured over the last seconds.
+    fn rate(&self, now: u64) -> u32 {
+        self.with(|s| {
+            let since = s.sent.front().map_or(1_000, |t| now.saturating_sub(*t).max(1_000));
+            u32::try_from(s.sent.len() as u64 * 60_000 / since).unwrap_or(u32::MAX).max(60)
+        })
+    }
+}
+
 /// How far apart (ms) turns lie while several plans want them.
 fn distance(limits: &Limits) -> u64 {
-    let second = limits.requests_per_second.map_or(0, |n| 1_000 / u64::from(n.max(1)));
-    let minute = limits.requests_per_minute.map_or(0, |n| 60_000 / u64::from(n.max(1)));
-    second.max(minute.min(APART_MS))
+    u64::try_from(limits.distance()).unwrap_or(0)
 }
 
 /// What a request holds until it is over, however it ends: a place among those at the same time, slots of the budget.
@@ -117,8 +159,11 @@ impl Account {
             })?;
             pass._place = Some(place);
         }
-        if self.limits.timed() {
+        if self.limits.timed() || self.slowed().await? {
             pass.slots.push(self.slot(&self.key, &self.limits).await?);
+        }
+        if !self.limits.timed() {
+            self.watch.sent(self.ports.clock.monotonic_ms());
         }
         drop(turn);
         Ok(pass)
@@ -137,14 +182,79 @@ impl Account {
         }
     }
 
-    /// Nobody of this account asks before the platform wants it.
-    pub(super) async fn hold(&self, f: &Failure, ask: Option<&Ask>) -> Result<(), Failure> {
-        let until = self.ports.clock.now().plus_ms(f.retry_after_ms.unwrap_or(1_000) as i64);
-        let own = ask.and_then(|a| self.own_limits(a));
-        match own {
-            Some((key, _)) => self.ports.budget.hold(&key, until).await,
-            None if self.limits.timed() => self.ports.budget.hold(&self.key, until).await,
-            None => Ok(()),
+    /// True when a credential without declared limits has to be careful nevertheless.
+    async fn slowed(&self) -> Result<bool, Failure> {
+        let clock = &self.ports.clock;
+        let now = clock.monotonic_ms();
+        let known = self.watch.with(|s| s.looked.filter(|t| now - t < LOOK_MS).map(|_| s.slowed));
+        if let Some(known) = known {
+            return Ok(known);
         }
+        let usage = self.ports.budget.usage(Some(&self.key), clock.now()).await?;
+        let slowed = usage.iter().any(|u| u.held.is_some() || u.pace.is_some());
+        self.watch.with(|s| (s.looked, s.slowed) = (Some(now), slowed));
+        Ok(slowed)
+    }
+
+    /// Everybody slows down who shares the budget, in all processes; the failure tells when the next one may go.
+    async fn throttled(&self, f: &mut Failure, begun: Ts, ask: Option<&Ask>) -> Result<(), Failure> {
+        let clock = &self.ports.clock;
+        let now = clock.now();
+        let wait = f.retry_after_ms.unwrap_or(PAUSE_MS);
+        let rate = self.watch.rate(clock.monotonic_ms());
+        let told = Throttle { begun, until: now.plus_ms(i64::try_from(wait).unwrap_or(i64::MAX)), rate };
+        let own = ask.and_then(|a| self.own_limits(a));
+        let (key, limits) = own.unwrap_or_else(|| (self.key.clone(), self.limits));
+        let next = self.ports.budget.slow(&key, &limits, &told, now).await?;
+        self.careful();
+        f.retry_after_ms = Some(wait.max(u64::try_from(next.0 - now.0).unwrap_or(0)));
+        Ok(())
+    }
+
+    /// From now on the ledger is asked before each request.
+    fn careful(&self) {
+        let now = self.ports.clock.monotonic_ms();
+        self.watch.with(|s| (s.looked, s.slowed) = (Some(now), true));
+    }
+
+    /// Heeds a throttle answer to a request that was sent at `begun`.
+    pub(super) async fn heed<T>(
+        &self,
+        result: &mut Result<T, Failure>,
+        begun: Ts,
+        ask: Option<&Ask>,
+    ) -> Result<(), Failure> {
+        match result {
+            Err(f) if f.class == Class::RateLimited => self.throttled(f, begun, ask).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Heeds throttle answers about records of a batch.
+    pub(super) async fn heed_rows(
+        &self,
+        rows: &mut [RowResult],
+        begun: Ts,
+        ask: &Ask,
+    ) -> Result<(), Failure> {
+        for row in rows {
+            if let RowResult::Waiting(f) = row
+                && f.class == Class::RateLimited
+            {
+                self.throttled(f, begun, Some(ask)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nobody asks while the platform's own count says that nothing is left.
+    pub(super) async fn brake(&self, reply: &Reply) -> Result<(), Failure> {
+        let now = self.ports.clock.now();
+        let quota = Quota::of(reply, &self.manifest.form.reply, now);
+        if let Some(until) = quota.and_then(|q| q.brake(now)) {
+            self.ports.budget.hold(&self.key, until).await?;
+            self.careful();
+        }
+        Ok(())
     }
 }

@@ -247,7 +247,13 @@ impl TargetSession for Session {
         if let Some(last) = calls.last_mut() {
             last.rows = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         }
-        let result = exchange.result.and_then(|(reply, _)| self.inner.results(rows, &ask.rows, &reply));
+        let mut result = exchange.result.and_then(|(reply, _)| self.inner.results(rows, &ask.rows, &reply));
+        // A batch may be answered, and some of its records be throttled.
+        if let (Ok(rows), Some(call)) = (&mut result, calls.last())
+            && let Err(f) = self.inner.account.heed_rows(rows, call.started, &ask).await
+        {
+            result = Err(f);
+        }
         Exchange { calls, result }
     }
 

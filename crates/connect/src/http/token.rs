@@ -202,8 +202,10 @@ impl Account {
         let reading = Reading::new(&self.manifest.form.reply, None, None, false, self.manifest.timezone);
         let mut captured = Vec::new();
         crate::point("token/call/before");
-        let result = self.exchange(CallKind::Token, &wire, &mask, &reading, &mut captured).await;
+        let begun = self.ports.clock.now();
+        let mut result = self.exchange(CallKind::Token, &wire, &mask, &reading, &mut captured).await;
         crate::point("token/call/after");
+        self.heed(&mut result, begun, None).await?;
         pass.over().await?;
         let result = result.and_then(|(reply, told)| {
             Ok((self.pair_of(&token.form, &reply, told, &old.pair, refresh)?, told))

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use heliu_model::budget::Limits;
+use heliu_model::budget::{Limits, Throttle, Usage};
 use heliu_model::ports::{Budget, Clock, RefreshStart, Slot, TokenEvent, TokenPair, TokenRow, Tokens};
 use heliu_model::{CallKind, ConnectorSpec, Failure, Secret, Ts};
 use heliu_transform::Value;
@@ -83,6 +83,12 @@ impl Budget for Still {
     }
     async fn hold(&self, _: &str, _: Ts) -> Result<(), Failure> {
         Ok(())
+    }
+    async fn slow(&self, _: &str, _: &Limits, told: &Throttle, _: Ts) -> Result<Ts, Failure> {
+        Ok(told.until)
+    }
+    async fn usage(&self, _: Option<&str>, _: Ts) -> Result<Vec<Usage>, Failure> {
+        Ok(Vec::new())
     }
 }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::budget::Limits;
+use crate::budget::{Limits, Throttle, Usage};
 use crate::{Failure, Secret, Ts};
 
 /// A pair of tokens.
@@ -69,7 +69,8 @@ pub trait Tokens: Send + Sync {
     /// The stored row, if any.
     async fn load(&self, credential: &str) -> Result<Option<TokenRow>, Failure>;
 
-    /// Stores a pair that came from the connector file (`origin` is its digest), replacing what was there.
+    /// Stores a pair that came from the connector file (`origin` is its digest), replacing what was there; once, however
+    /// many find it: what was obtained with it since stays, and is the answer.
     async fn adopt(
         &self,
         credential: &str,
@@ -118,14 +119,21 @@ pub enum Slot {
 /// was given until it was answered, so that whoever counts arrivals never counts more than the limit.
 #[async_trait]
 pub trait Budget: Send + Sync {
-    /// Gives a slot, if one more request keeps the limits. `owner` is the process that asks: slots of dead ones are
-    /// released.
+    /// Gives a slot, if one more request keeps the limits and nobody waits who came earlier. `owner` is the process that
+    /// asks: slots of dead ones are released, and who is told to wait has its place until it is given one.
     async fn reserve(&self, credential: &str, limits: &Limits, owner: &str, now: Ts)
     -> Result<Slot, Failure>;
 
     /// The slot's request has been answered, has failed, or was never sent.
     async fn release(&self, slot: i64, now: Ts) -> Result<(), Failure>;
 
-    /// The outside system said «slow down»: no slot before `until`.
+    /// The outside system has nothing to give for a while: no slot before `until`.
     async fn hold(&self, credential: &str, until: Ts) -> Result<(), Failure>;
+
+    /// The outside system said «slow down»: no slot before it wants one, and from then on half the pace, which good time
+    /// regains. Answers when the next request may go at the earliest.
+    async fn slow(&self, credential: &str, limits: &Limits, told: &Throttle, now: Ts) -> Result<Ts, Failure>;
+
+    /// What of the budgets is used, of one credential or of all.
+    async fn usage(&self, credential: Option<&str>, now: Ts) -> Result<Vec<Usage>, Failure>;
 }

@@ -101,6 +101,7 @@ macro_rules! conformance {
             schedules: a_tick_is_answered_by_one_run,
             schedules: what_is_owed_is_run_when_its_time_has_come,
             tokens: a_pair_is_adopted_and_replaced_when_edited,
+            tokens: an_edited_pair_is_adopted_once,
             tokens: one_refresh_at_a_time,
             tokens: a_newer_pair_is_used_instead,
             tokens: a_refresh_that_never_ended_is_told,
@@ -109,6 +110,10 @@ macro_rules! conformance {
             tokens: history_is_newest_first,
             tokens: budgets_are_kept_per_credential,
             tokens: a_clock_that_is_set_back_holds_no_request_up,
+            tokens: a_process_that_waits_goes_before_those_that_come_later,
+            tokens: a_place_in_the_queue_is_not_kept_for_ever,
+            tokens: a_throttle_answer_halves_the_pace_for_everybody,
+            tokens: a_budget_without_limits_slows_down_as_well,
         );
     };
     (@ $make:expr; $($module:ident: $case:ident,)*) => {

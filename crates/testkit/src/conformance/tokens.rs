@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use heliu_model::budget::Limits;
+use heliu_model::budget::{Limits, Throttle};
 use heliu_model::ports::*;
 use heliu_model::{Secret, Ts};
 
@@ -43,6 +43,22 @@ pub async fn a_pair_is_adopted_and_replaced_when_edited(s: Arc<dyn Store>) {
     assert_eq!((&edited.pair, edited.origin.as_str()), (&pair(9), "digest-2"));
     assert!(edited.generation > ended.generation, "whoever holds the old pair learns of it");
     assert_eq!(s.load("connector/other").await, Ok(None));
+}
+
+/// Plans that found the edited file at the same time adopt it one after the other: it is no newer pair for it, and never
+/// replaces one that was obtained with it meanwhile.
+pub async fn an_edited_pair_is_adopted_once(s: Arc<dyn Store>) {
+    let first = s.adopt(WHO, &pair(1), "d", START).await.expect("adopt");
+    let second = s.adopt(WHO, &pair(1), "d", START.plus_ms(1)).await.expect("adopt");
+    assert_eq!(first, second);
+    // Its access token is refused: there is nothing newer to be had, so it is refreshed.
+    assert_eq!(begin(&s, first.generation, "one", START).await, RefreshStart::Yours { broken: false });
+    let ended = s.end_refresh(WHO, "one", Some(&pair(2)), false, &event("refreshed", START)).await;
+    let ended = ended.expect("end").expect("row");
+    let third = s.adopt(WHO, &pair(1), "d", START.plus_ms(2)).await.expect("adopt");
+    assert_eq!((&third, &third.pair), (&ended, &pair(2)));
+    let history = s.history(WHO, 0).await.expect("history");
+    assert_eq!(history.iter().filter(|e| e.event == "loaded").count(), 1);
 }
 
 /// Whoever comes second waits.
@@ -189,4 +205,127 @@ pub async fn a_clock_that_is_set_back_holds_no_request_up(s: Arc<dyn Store>) {
     let Slot::Wait(until) = ask(later).await else { panic!("held") };
     assert!(until.0 - later.0 <= 600_000, "{} ms", until.0 - later.0);
     let Slot::Go(_) = ask(until).await else { panic!("the hold is over") };
+}
+
+fn per_second(n: u32) -> Limits {
+    Limits { requests_per_second: Some(n), requests_per_minute: None, concurrency: None }
+}
+
+/// Processes that always want more take turns, whoever of them asks first when a slot becomes free.
+pub async fn a_process_that_waits_goes_before_those_that_come_later(s: Arc<dyn Store>) {
+    let limits = per_second(1);
+    let owners = ["here:1:1", "here:2:1", "here:3:1"];
+    let mut due: Vec<Ts> = owners.iter().map(|_| START).collect();
+    let (mut got, mut now) = (Vec::new(), START);
+    while got.len() < 31 {
+        now = due.iter().copied().min().expect("three").max(now);
+        // The first one is always the quickest to ask, and asks again at once.
+        for (i, who) in owners.iter().enumerate().filter(|(i, _)| due[*i] <= now).collect::<Vec<_>>() {
+            match s.reserve(WHO, &limits, who, now).await.expect("reserve") {
+                Slot::Go(slot) => {
+                    s.release(slot, now).await.expect("release");
+                    got.push(i);
+                }
+                Slot::Wait(until) => due[i] = until,
+            }
+        }
+    }
+    for n in 0..owners.len() {
+        let mine: Vec<usize> = got.iter().enumerate().filter(|(_, i)| **i == n).map(|(at, _)| at).collect();
+        assert!(mine.windows(2).all(|w| w[1] - w[0] <= 3), "{n}: {got:?}");
+        assert!(mine.len() >= 9, "{n}: {got:?}");
+    }
+}
+
+/// A process that stays away, or is gone, keeps its place for a moment only.
+pub async fn a_place_in_the_queue_is_not_kept_for_ever(s: Arc<dyn Store>) {
+    let limits = per_second(1);
+    let ask = async |who: &str, at: Ts| s.reserve(WHO, &limits, who, at).await.expect("reserve");
+    let Slot::Go(slot) = ask("here:1:1", START).await else { panic!("the budget is free") };
+    s.release(slot, START).await.expect("release");
+    let Slot::Wait(first) = ask("here:2:1", START.plus_ms(1)).await else { panic!("used up") };
+    let Slot::Wait(second) = ask("here:3:1", START.plus_ms(2)).await else { panic!("used up") };
+    assert!(second > first);
+    assert_eq!(s.usage(Some(WHO), START.plus_ms(2)).await.expect("usage")[0].waiting, 2);
+    // Whoever came first never comes back.
+    let mut now = second;
+    let slot = loop {
+        match ask("here:3:1", now).await {
+            Slot::Go(slot) => break slot,
+            Slot::Wait(until) => {
+                assert!(until > now);
+                now = until;
+            }
+        }
+    };
+    assert!(now.0 - first.0 <= 1_100, "{} ms", now.0 - first.0);
+    s.release(slot, now).await.expect("release");
+    assert_eq!(s.usage(Some(WHO), now.plus_ms(1)).await.expect("usage")[0].waiting, 0);
+}
+
+/// A throttle answer holds everybody, then halves the pace; good time regains it; the limit is never exceeded.
+pub async fn a_throttle_answer_halves_the_pace_for_everybody(s: Arc<dyn Store>) {
+    let limits = per_second(5);
+    let now = START;
+    let told = Throttle { begun: now, until: now.plus_ms(2_000), rate: 300 };
+    let next = s.slow(WHO, &limits, &told, now).await.expect("slow");
+    assert_eq!(next, now.plus_ms(2_000));
+    // The same wave: it was sent before anybody knew.
+    let same = Throttle { begun: now.plus_ms(-5), ..told };
+    s.slow(WHO, &limits, &same, now.plus_ms(3)).await.expect("slow");
+    let seen = s.usage(Some(WHO), now.plus_ms(10)).await.expect("usage");
+    assert_eq!(
+        (seen.len(), seen[0].held, seen[0].pace, seen[0].base),
+        (1, Some(now.plus_ms(2_000)), Some(500), Some(300))
+    );
+    let (mut sent, mut at) = (Vec::new(), now);
+    while at.0 < START.0 + 150_000 {
+        match s.reserve(WHO, &limits, ["here:1:1", "here:2:1"][sent.len() % 2], at).await.expect("reserve") {
+            Slot::Go(slot) => {
+                s.release(slot, at).await.expect("release");
+                sent.push(at.0 - START.0);
+            }
+            Slot::Wait(until) => at = until,
+        }
+    }
+    let within = |from: i64, to: i64| sent.iter().filter(|t| (from..to).contains(*t)).count();
+    assert_eq!(within(0, 2_000), 0, "held");
+    assert!((24..=26).contains(&within(2_000, 12_000)), "half the pace: {}", within(2_000, 12_000));
+    assert!((36..=38).contains(&within(52_000, 62_000)), "three quarters: {}", within(52_000, 62_000));
+    assert!((48..=50).contains(&within(120_000, 130_000)), "all of it: {}", within(120_000, 130_000));
+    for t in &sent {
+        assert!(within(*t, t + 1_000) <= 5, "above the limit at {t}");
+    }
+    let usage = s.usage(None, START.plus_ms(150_000)).await.expect("usage");
+    assert_eq!((usage[0].pace, usage[0].held), (None, None));
+    assert!(usage[0].second <= 5 && (280..=300).contains(&usage[0].minute), "{usage:?}");
+}
+
+/// Where no limit is declared, a throttle answer makes one, and a hold holds.
+pub async fn a_budget_without_limits_slows_down_as_well(s: Arc<dyn Store>) {
+    let limits = Limits::default();
+    let ask = async |at: Ts| s.reserve(WHO, &limits, "here:1:1", at).await.expect("reserve");
+    assert!(matches!(ask(START).await, Slot::Go(_)) && matches!(ask(START).await, Slot::Go(_)));
+    s.hold(WHO, START.plus_ms(700)).await.expect("hold");
+    assert_eq!(ask(START.plus_ms(1)).await, Slot::Wait(START.plus_ms(700)));
+    let told = Throttle { begun: START, until: START.plus_ms(1_000), rate: 120 };
+    let next = s.slow(WHO, &limits, &told, START.plus_ms(10)).await.expect("slow");
+    assert!((1_000..=1_100).contains(&(next.0 - START.0)), "{next}");
+    // A hundred and twenty a minute become sixty.
+    let (mut n, mut at) = (0, START.plus_ms(1_000));
+    while at.0 < START.0 + 11_000 {
+        match ask(at).await {
+            Slot::Go(slot) => {
+                s.release(slot, at).await.expect("release");
+                n += 1;
+            }
+            Slot::Wait(until) => at = until,
+        }
+    }
+    assert!((8..=11).contains(&n), "{n}");
+    // And nothing is left of it in the end.
+    let later = START.plus_ms(400_000);
+    for _ in 0..50 {
+        assert!(matches!(ask(later).await, Slot::Go(_)));
+    }
 }

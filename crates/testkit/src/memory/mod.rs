@@ -43,6 +43,8 @@ struct State {
     slots: BTreeMap<String, Vec<tokens::Taken>>,
     last_slot: i64,
     holds: BTreeMap<String, Ts>,
+    paces: BTreeMap<String, heliu_model::budget::Pace>,
+    queue: Vec<tokens::Waiter>,
     ticks: BTreeMap<(PlanId, Trigger), (String, TickState)>,
     gone: BTreeSet<String>,
     retention: Option<RetentionRow>,

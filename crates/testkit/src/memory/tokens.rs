@@ -1,7 +1,12 @@
 //! Tokens and budgets.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
-use heliu_model::budget::{AHEAD_MS, LOST_MS, Limits, MEMORY_MS, MOST_HOLD_MS, next_slot};
+use heliu_model::budget::{
+    AHEAD_MS, AT_WORK_MS, Book, FULL, GRACE_MS, LOST_MS, Limits, MOST_HOLD_MS, MOST_WAIT_MS, Pace, Throttle,
+    Usage, after_throttle, memory_ms,
+};
 use heliu_model::ports::*;
 use heliu_model::{Failure, Ts};
 
@@ -13,6 +18,8 @@ pub(super) struct Taken {
     id: i64,
     at: i64,
     owner: Option<String>,
+    begun: i64,
+    sender: String,
 }
 
 #[derive(Clone)]
@@ -60,6 +67,9 @@ impl Tokens for MemoryLedger {
         now: Ts,
     ) -> Result<TokenRow, Failure> {
         let mut state = self.lock();
+        if let Some(row) = state.tokens.get(credential).filter(|r| r.stored.origin == origin) {
+            return Ok(row.show());
+        }
         state.store_pair(credential, pair, Some(origin), false, now);
         let line = TokenEvent {
             at: now,
@@ -135,6 +145,36 @@ impl Tokens for MemoryLedger {
     }
 }
 
+/// A process that waits for a budget, in the order in which they came.
+#[derive(Clone)]
+pub(super) struct Waiter {
+    credential: String,
+    owner: String,
+    due: i64,
+}
+
+impl State {
+    fn pace(&mut self, credential: &str, now: Ts) -> Option<Pace> {
+        let pace = self.paces.get_mut(credential)?;
+        pace.set_back(now);
+        Some(*pace)
+    }
+
+    /// Until when those were told to wait who came before `owner`.
+    fn ahead(&mut self, credential: &str, owner: &str, now: Ts) -> Vec<i64> {
+        let gone = &self.gone;
+        self.queue.retain(|w| {
+            w.credential != credential
+                || w.owner == owner
+                || (now.0 <= w.due + GRACE_MS
+                    && w.due <= now.0 + MOST_WAIT_MS + AHEAD_MS
+                    && !gone.contains(&w.owner))
+        });
+        let ours = self.queue.iter().filter(|w| w.credential == credential);
+        ours.take_while(|w| w.owner != owner).map(|w| w.due).collect()
+    }
+}
+
 #[async_trait]
 impl Budget for MemoryLedger {
     async fn reserve(
@@ -151,19 +191,42 @@ impl Budget for MemoryLedger {
             *held = most;
         }
         let held = state.holds.get(credential).map_or(0, |t| t.0);
+        let pace = state.pace(credential, now).filter(|p| p.at(now) < FULL);
+        if pace.is_none() {
+            state.paces.remove(credential);
+        }
+        let ahead = state.ahead(credential, owner, now);
+        let others = state.queue.iter().any(|w| w.credential == credential && w.owner != owner);
         let slots = state.slots.entry(credential.to_owned()).or_default();
         slots.iter_mut().filter(|s| s.at > now.0 + AHEAD_MS).for_each(|s| s.at = now.0);
-        slots.retain(|s| s.owner.is_some() || s.at >= now.0 - MEMORY_MS);
+        let memory = memory_ms(pace.as_ref(), now);
+        slots.retain(|s| s.owner.is_some() || s.at >= now.0 - memory);
         for s in slots.iter_mut().filter(|s| s.owner.is_some() && now.0 - s.at > LOST_MS) {
             (s.at, s.owner) = (now.0, None);
         }
         let sent: Vec<i64> = slots.iter().map(|s| if s.owner.is_some() { now.0 } else { s.at }).collect();
-        let at = next_slot(&sent, limits, now.0.max(held));
+        let last = slots.iter().map(|s| s.begun.min(now.0)).max();
+        let at_work = |s: &Taken| s.sender != owner && (s.owner.is_some() || s.at > now.0 - AT_WORK_MS);
+        let shared = others || slots.iter().any(at_work);
+        let at =
+            Book { sent: &sent, limits, pace: pace.as_ref(), held, ahead: &ahead, last, shared }.turn(now);
+        let mine = state.queue.iter().position(|w| w.credential == credential && w.owner == owner);
         if at > now.0 {
+            match mine.and_then(|i| state.queue.get_mut(i)) {
+                Some(w) => w.due = at,
+                None => {
+                    let (credential, owner) = (credential.to_owned(), owner.to_owned());
+                    state.queue.push(Waiter { credential, owner, due: at });
+                }
+            }
             return Ok(Slot::Wait(Ts(at)));
         }
+        if let Some(i) = mine {
+            state.queue.remove(i);
+        }
         state.last_slot += 1;
-        slots.push(Taken { id: state.last_slot, at, owner: Some(owner.to_owned()) });
+        let (id, sender) = (state.last_slot, owner.to_owned());
+        slots.push(Taken { id, at, owner: Some(sender.clone()), begun: at, sender });
         Ok(Slot::Go(state.last_slot))
     }
 
@@ -181,5 +244,54 @@ impl Budget for MemoryLedger {
         let held = state.holds.entry(credential.to_owned()).or_insert(until);
         *held = (*held).max(until);
         Ok(())
+    }
+
+    async fn slow(&self, credential: &str, limits: &Limits, told: &Throttle, now: Ts) -> Result<Ts, Failure> {
+        self.hold(credential, told.until).await?;
+        let mut state = self.lock();
+        let slots = state.slots.get(credential);
+        let lately = slots.map_or(0, |l| l.iter().filter(|s| s.begun > now.0 - 10_000).count() as u32);
+        let told = &Throttle { rate: told.rate.max(lately * 6), ..*told };
+        let slowed = Pace::slowed(state.pace(credential, now), told, now);
+        state.paces.insert(credential.to_owned(), slowed);
+        let held = state.holds.get(credential).map_or(0, |t| t.0).min(now.0 + MOST_HOLD_MS);
+        Ok(after_throttle(limits, &slowed, held, now))
+    }
+
+    async fn usage(&self, credential: Option<&str>, now: Ts) -> Result<Vec<Usage>, Failure> {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let names: BTreeSet<String> = state
+            .slots
+            .keys()
+            .chain(state.holds.keys())
+            .chain(state.paces.keys())
+            .chain(state.queue.iter().map(|w| &w.credential))
+            .filter(|n| credential.is_none_or(|c| c == n.as_str()))
+            .cloned()
+            .collect();
+        let mut out = Vec::new();
+        for name in names {
+            let pace = state.pace(&name, now).filter(|p| p.at(now) < FULL);
+            let held = state.holds.get(&name).filter(|t| **t > now);
+            let mut usage = Usage {
+                held: held.map(|t| (*t).min(now.plus_ms(MOST_HOLD_MS))),
+                pace: pace.map(|p| p.at(now)),
+                base: pace.map(|p| p.base),
+                ..Usage::default()
+            };
+            for s in state.slots.get(&name).into_iter().flatten() {
+                let by = s.owner.as_ref();
+                let under_way = by.is_some_and(|o| now.0 - s.at <= LOST_MS && !state.gone.contains(o));
+                usage.count(s.at, under_way, now);
+            }
+            let waits = |w: &&Waiter| {
+                w.credential == name && now.0 <= w.due + GRACE_MS && !state.gone.contains(&w.owner)
+            };
+            usage.waiting = state.queue.iter().filter(waits).count() as u32;
+            usage.credential = name;
+            out.push(usage);
+        }
+        Ok(out)
     }
 }

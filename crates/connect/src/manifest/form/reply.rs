@@ -63,6 +63,19 @@ pub struct ReplyForm {
     pub unknown: Option<String>,
     /// What codes mean.
     pub codes: Vec<CodeForm>,
+    /// Headers with the number of requests that the platform allows, where they are not `X-RateLimit-Limit` or
+    /// `RateLimit-Limit`.
+    #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany")]
+    pub rate_limit: Vec<String>,
+    /// Headers with the number of requests that are left.
+    #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany")]
+    pub rate_remaining: Vec<String>,
+    /// Headers with the seconds until they are renewed, or the instant (in seconds or milliseconds since 1970).
+    #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany")]
+    pub rate_reset: Vec<String>,
 }
 
 /// One answer of a platform and what it means. Every condition that is given must hold.
