@@ -45,6 +45,8 @@ pub(super) struct World {
     pub(super) db: Conn,
     /// How long a life takes that is not cut short.
     pub(super) usual: Duration,
+    /// The last process that came to its end found the token it had just got refused.
+    refused: bool,
     changes: u64,
 }
 
@@ -122,6 +124,7 @@ impl World {
             posts,
             db,
             usual: Duration::from_millis(800),
+            refused: false,
             changes: 0,
         };
         world.write("connectors/bi.toml", &format!("platform = \"mysql\"\ndsn = \"{through}\"\n"))?;
@@ -311,11 +314,14 @@ impl World {
     }
 
     /// What a process that came to its end may say: its proof; that a person is needed; nothing else.
-    fn hear(&self, said: &Said, tally: &mut Tally) -> Result<(), Trouble> {
-        let mut authorise = false;
+    fn hear(&mut self, said: &Said, tally: &mut Tally) -> Result<(), Trouble> {
+        let (mut authorise, again) = (false, std::mem::take(&mut self.refused));
         for line in &said.lines {
             match line["error"]["code"].as_str() {
                 Some("HL-4007") => authorise = true,
+                // The pair it had just got is refused, as when a refresh that a killed process had sent is answered after
+                // its own. The next start goes on, or asks for a person: it does not say the same again.
+                Some("HL-4001") if !again && line["error"]["vendor_code"] == "100" => self.refused = true,
                 None if !line["error"].is_null() => {
                     tally.wrong.push(format!("an error without code: {line}"))
                 }
