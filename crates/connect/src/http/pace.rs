@@ -62,7 +62,8 @@ impl Watch {
     fn sent(&self, now: u64) {
         self.with(|s| {
             s.sent.push_back(now);
-            while s.sent.len() > RATE_MOST || s.sent.front().is_some_and(|t| now.saturating_sub(*t) > RATE_MS) {
+            while s.sent.len() > RATE_MOST || s.sent.front().is_some_and(|t| now.saturating_sub(*t) > RATE_MS)
+            {
                 s.sent.pop_front();
             }
         });
@@ -186,7 +187,8 @@ impl Account {
     async fn slowed(&self) -> Result<bool, Failure> {
         let clock = &self.ports.clock;
         let now = clock.monotonic_ms();
-        let known = self.watch.with(|s| s.looked.filter(|t| now.saturating_sub(*t) < LOOK_MS).map(|_| s.slowed));
+        let known =
+            self.watch.with(|s| s.looked.filter(|t| now.saturating_sub(*t) < LOOK_MS).map(|_| s.slowed));
         if let Some(known) = known {
             return Ok(known);
         }
