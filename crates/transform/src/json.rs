@@ -399,30 +399,17 @@ fn structure(bytes: &[u8], from: usize) -> usize {
 
 /// Position of the next quote or backslash from `from` on; the end without one.
 pub(crate) fn quote_or_slash(bytes: &[u8], from: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let mut at = from.min(bytes.len());
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let w = u64::from_le_bytes(*chunk);
-        let quote = w ^ (ONES * 0x22);
-        let slash = w ^ (ONES * 0x5c);
-        let hits = ((quote.wrapping_sub(ONES) & !quote) | (slash.wrapping_sub(ONES) & !slash)) & HIGH;
-        if hits != 0 {
-            return at + (hits.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    while let Some(b) = bytes.get(at) {
-        if matches!(b, b'"' | b'\\') {
-            return at;
-        }
-        at += 1;
-    }
-    at
+    stop::<false>(bytes, from)
 }
 
 /// Position of the next quote, backslash or control character from `from` on; the end without one.
 fn special(bytes: &[u8], from: usize) -> usize {
+    stop::<true>(bytes, from)
+}
+
+/// The next quote or backslash, or control character where those count; eight bytes at a time.
+#[inline]
+fn stop<const CONTROL: bool>(bytes: &[u8], from: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
     let mut at = from.min(bytes.len());
@@ -431,9 +418,10 @@ fn special(bytes: &[u8], from: usize) -> usize {
         let quote = w ^ (ONES * 0x22);
         let slash = w ^ (ONES * 0x5c);
         // A zero byte of these words borrows into its high bit; the lowest hit is exact.
-        let hits = (quote.wrapping_sub(ONES) & !quote)
-            | (slash.wrapping_sub(ONES) & !slash)
-            | (w.wrapping_sub(ONES * 0x20) & !w);
+        let mut hits = (quote.wrapping_sub(ONES) & !quote) | (slash.wrapping_sub(ONES) & !slash);
+        if CONTROL {
+            hits |= w.wrapping_sub(ONES * 0x20) & !w;
+        }
         let hits = hits & HIGH;
         if hits != 0 {
             return at + (hits.trailing_zeros() / 8) as usize;
@@ -441,7 +429,7 @@ fn special(bytes: &[u8], from: usize) -> usize {
         at += 8;
     }
     while let Some(b) = bytes.get(at) {
-        if matches!(b, b'"' | b'\\' | 0..=0x1f) {
+        if matches!(b, b'"' | b'\\') || (CONTROL && *b <= 0x1f) {
             return at;
         }
         at += 1;

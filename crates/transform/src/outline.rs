@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
+use crate::Value;
 use crate::json::{Fault, MAX_DEPTH, Reader};
 use crate::path::Path;
 use crate::value::JsonError;
-use crate::{Number, Value};
 
 /// What a reply holds, with positions instead of contents.
 #[derive(Debug, Clone)]
@@ -185,12 +185,7 @@ impl Outline {
         if !matches!(node, Node::Scalar { .. }) {
             return None;
         }
-        match Value::parse(&self.raw(node.span())).ok()? {
-            Value::String(s) => Some(s.into_string()),
-            Value::Number(n) => Some(Number::text(&n).into_owned()),
-            Value::Bool(b) => Some(b.to_string()),
-            _ => None,
-        }
+        Value::parse(&self.raw(node.span())).ok()?.into_scalar_text()
     }
 }
 

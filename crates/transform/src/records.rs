@@ -70,12 +70,7 @@ pub fn pick(body: &[u8], path: &Path) -> Option<Value> {
 
 /// A scalar of a body at a path as text; `None` for lists, objects, null and nothing.
 pub fn pick_text(body: &[u8], path: &Path) -> Option<String> {
-    match pick(body, path)? {
-        Value::String(s) => Some(s.into_string()),
-        Value::Number(n) => Some(n.text().into_owned()),
-        Value::Bool(b) => Some(b.to_string()),
-        _ => None,
-    }
+    pick(body, path)?.into_scalar_text()
 }
 
 fn to_value(v: &LazyValue) -> Option<Value> {

@@ -157,7 +157,7 @@ impl Shaping {
         let mut next = || Value::parse(found.next()?).ok();
         let id = next()?;
         let number = if self.numbered { Some(next()?) } else { None };
-        let beside = if self.beside.is_some() { scalar_text(next()?) } else { None };
+        let beside = if self.beside.is_some() { next()?.into_scalar_text() } else { None };
         let shaped = self.keyed(raw.clone(), &id, number.as_ref().unwrap_or(&id));
         Some(Plain { shaped, hash, beside })
     }
@@ -172,7 +172,7 @@ impl Shaping {
                 let id = found.next().unwrap_or_default();
                 let number = if self.numbered { found.next() } else { None };
                 out.push(self.keyed(raw.clone(), &id, number.as_ref().unwrap_or(&id)));
-                return found.next().and_then(scalar_text);
+                return found.next().and_then(Value::into_scalar_text);
             }
         }
         self.rework(raw, now, out);
@@ -279,16 +279,6 @@ impl Shaping {
             (None, _) => Some(text!("the id field `{field}` is empty", "id 字段 `{field}` 为空")),
         };
         Shaped { id: key, number: scalar(number), content, filtered: None, rejected }
-    }
-}
-
-/// A scalar as text.
-fn scalar_text(v: Value) -> Option<String> {
-    match v {
-        Value::String(s) => Some(s.into_string()),
-        Value::Number(n) => Some(n.text().into_owned()),
-        Value::Bool(b) => Some(b.to_string()),
-        _ => None,
     }
 }
 

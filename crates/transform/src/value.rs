@@ -331,6 +331,16 @@ impl Value {
         }
     }
 
+    /// The text of a text, the digits of a number, `true` or `false`; `None` of lists, objects and null.
+    pub(crate) fn into_scalar_text(self) -> Option<String> {
+        match self {
+            Value::String(s) => Some(s.into_string()),
+            Value::Number(n) => Some(n.text().into_owned()),
+            Value::Bool(b) => Some(b.to_string()),
+            _ => None,
+        }
+    }
+
     /// The same value for serde_json.
     pub fn to_serde(&self) -> serde_json::Value {
         match self {
