@@ -113,6 +113,12 @@ fn source_facts(registry: &Registry, l: &Loaded) -> Option<ApiFacts> {
     registry.facts(&spec, &l.source_meta.api)
 }
 
+fn column_names(registry: &Registry, l: &Loaded) -> Option<Vec<String>> {
+    let likely = || likely(registry, &l.plan.source.connector, &l.source_meta);
+    let spec = l.source.clone().or_else(likely)?;
+    registry.column_names(&spec, &l.source_meta)
+}
+
 /// Dotted names of declared fields.
 fn names_of(items: &[Item], prefix: &str, out: &mut Vec<String>) {
     for i in items.iter().filter(|i| i.field != "primaryWriteback") {
@@ -380,6 +386,10 @@ impl App {
             if let Some(samples) = lint::Samples::of_records(&l.target_meta, &records) {
                 return Ok(Some(samples));
             }
+        }
+        if let Some(names) = column_names(registry, l) {
+            let origin = text!("the columns that the source asks for", "源请求的列");
+            return Ok(lint::Samples::of_names(&names, &l.source_meta, origin));
         }
         let mut names = Vec::new();
         names_of(&l.source_meta.response, "", &mut names);

@@ -1,7 +1,9 @@
 //! What is known about interfaces without calling them: for the importer and for checks of documents.
 
 use heliu_model::ConnectorSpec;
+use heliu_transform::Metadata;
 
+use crate::http::columns;
 use crate::registry::Registry;
 
 /// An interface of a platform's catalogue.
@@ -58,5 +60,12 @@ impl Registry {
         let manifest = self.manifest(&spec.platform)?;
         let path = manifest.api(api).1?.path.clone();
         self.interfaces().into_iter().find(|i| i.platform == manifest.name() && i.path == path)
+    }
+
+    /// Names of a record's fields where the request asks for columns and the reply brings bare lists.
+    pub fn column_names(&self, spec: &ConnectorSpec, meta: &Metadata) -> Option<Vec<String>> {
+        let manifest = self.manifest(&spec.platform)?;
+        let (_, api) = manifest.api(&meta.api);
+        Some(columns(meta, api?.columns.as_ref()?).0)
     }
 }

@@ -69,18 +69,23 @@ impl Known {
         }
         // Of the platforms that the text speaks of, the one named most; a target's is never the source's.
         let others = ["heliu", "mysql", "sqlite", "http"];
-        let said = |names: &[String], name: &str| -> usize {
-            let words = names.iter().map(String::as_str).chain([name]);
-            words.filter(|w| w.chars().count() > 1).map(|w| text.matches(w).count()).sum()
+        let said = |names: &[String], name: &str| -> (usize, usize) {
+            let words = names.iter().map(String::as_str).chain([name]).filter(|w| w.chars().count() > 1);
+            words.fold((0, usize::MAX), |(n, first), w| {
+                (n + text.matches(w).count(), text.find(w).map_or(first, |at| at.min(first)))
+            })
         };
         let best = self
             .platforms
             .iter()
             .filter(|(name, _)| !others.contains(&name.as_str()))
             .map(|(name, names)| (said(names, name), name))
-            .max_by_key(|(n, _)| *n);
+            // Of two named alike, the first: the source is told of before the target.
+            .max_by_key(|((n, first), _)| (*n, std::cmp::Reverse(*first)));
         match best {
-            Some((n, name)) if n > 0 && side == Side::Source => Guess::Mentioned(self.connector(&[name])),
+            Some(((n, _), name)) if n > 0 && side == Side::Source => {
+                Guess::Mentioned(self.connector(&[name]))
+            }
             _ => Guess::None,
         }
     }

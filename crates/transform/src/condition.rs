@@ -45,19 +45,19 @@ pub(crate) const NAMES: &[&str] = &[
 
 fn logic(name: &str) -> Option<Logic> {
     Some(match name.trim().to_ascii_lowercase().as_str() {
-        "eq" | "=" | "==" => Logic::Eq,
-        "neq" | "!=" | "<>" => Logic::Neq,
+        "eq" | "eqv2" | "=" | "==" => Logic::Eq,
+        "neq" | "neqv2" | "ne" | "!=" | "<>" => Logic::Neq,
         "gt" | ">" => Logic::Gt,
-        "egt" | ">=" => Logic::Egt,
+        "egt" | "gte" | "ge" | ">=" => Logic::Egt,
         "lt" | "<" => Logic::Lt,
-        "elt" | "<=" => Logic::Elt,
+        "elt" | "lte" | "le" | "<=" => Logic::Elt,
         "like" => Logic::Like,
-        "notlike" => Logic::NotLike,
+        "notlike" | "not like" => Logic::NotLike,
         "between" => Logic::Between,
-        "notnull" => Logic::NotNull,
-        "isnull" => Logic::IsNull,
+        "notnull" | "isnotnull" | "is not null" => Logic::NotNull,
+        "isnull" | "is null" => Logic::IsNull,
         "in" => Logic::In,
-        "notin" => Logic::NotIn,
+        "notin" | "not in" | "nin" => Logic::NotIn,
         _ => return None,
     })
 }

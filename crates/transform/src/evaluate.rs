@@ -1,5 +1,7 @@
 //! One expression or one document at a time, as `heliu eval` and `heliu render` ask.
 
+use std::sync::Mutex;
+
 use chrono_tz::Tz;
 
 use crate::context::{Context, Lookup, Scope};
@@ -51,14 +53,62 @@ impl From<mapping::RenderError> for EvaluateError {
     }
 }
 
+/// Lookups of a single evaluation: a plan that is not at hand holds nothing, with a warning (rule L14). Runs ask the
+/// store itself, and fail the record instead.
+struct Forgiving<'a> {
+    store: Option<&'a dyn Lookup>,
+    said: Mutex<Vec<Text>>,
+}
+
+impl<'a> Forgiving<'a> {
+    fn new(store: Option<&'a dyn Lookup>) -> Self {
+        Forgiving { store, said: Mutex::new(Vec::new()) }
+    }
+
+    fn ask(
+        &self,
+        ask: impl FnOnce(&dyn Lookup) -> Result<Option<Value>, Text>,
+    ) -> Result<Option<Value>, Text> {
+        let why = match self.store.map(ask) {
+            Some(Ok(found)) => return Ok(found),
+            Some(Err(why)) => why,
+            None => crate::expr::no_store(),
+        };
+        let mut said = self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !said.contains(&why) {
+            said.push(why);
+        }
+        Ok(None)
+    }
+
+    fn warnings(self) -> Vec<Text> {
+        self.said.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Lookup for Forgiving<'_> {
+    fn find(&self, scheme: &str, field: &str, conditions: &[(String, Value)]) -> Result<Option<Value>, Text> {
+        self.ask(|store| store.find(scheme, field, conditions))
+    }
+
+    fn mongo(&self, scheme: &str, field: &str, filter: &Value) -> Result<Option<Value>, Text> {
+        self.ask(|store| store.mongo(scheme, field, filter))
+    }
+
+    fn exchange(&self, map: &str, value: &Value, reverse: bool) -> Result<Option<Value>, Text> {
+        self.store.map_or(Ok(None), |store| store.exchange(map, value, reverse))
+    }
+}
+
 /// Evaluates one expression with type and parser; the value and the warnings.
 ///
 /// # Errors
 /// A wrong row, or what cannot be evaluated or cast.
 pub fn evaluate(request: &EvalRequest) -> Result<(Value, Vec<Text>), EvaluateError> {
+    let forgiving = Forgiving::new(request.lookups);
     let ctx = Context {
         strict: request.strict,
-        lookups: request.lookups,
+        lookups: if request.strict { request.lookups } else { Some(&forgiving) },
         ..Context::new(request.last_sync, request.now, request.tz)
     };
     let scope = Scope::new(request.record);
@@ -92,6 +142,7 @@ pub fn evaluate(request: &EvalRequest) -> Result<(Value, Vec<Text>), EvaluateErr
         &scope,
         &mut warnings,
     )?;
+    warnings.extend(forgiving.warnings());
     Ok((v, warnings))
 }
 
@@ -121,6 +172,13 @@ pub struct RenderRequest<'a> {
 /// # Errors
 /// A document that is wrong, or an item that cannot be evaluated.
 pub fn render(request: &RenderRequest) -> Result<(Value, Vec<Text>), EvaluateError> {
+    let forgiving = Forgiving::new(request.lookups);
+    let (value, mut warnings) = render_with(request, &forgiving)?;
+    warnings.extend(forgiving.warnings());
+    Ok((value, warnings))
+}
+
+fn render_with(request: &RenderRequest, lookups: &dyn Lookup) -> Result<(Value, Vec<Text>), EvaluateError> {
     let side = if request.records.is_empty() { Side::Source } else { Side::Target };
     let (meta, problems) = Metadata::from_value(request.metadata.clone(), side);
     if let Some(p) = problems.into_iter().find(|p: &Problem| p.severity == Severity::Error && fatal(&p.code))
@@ -132,7 +190,7 @@ pub fn render(request: &RenderRequest) -> Result<(Value, Vec<Text>), EvaluateErr
         page: request.page,
         page_size,
         start_row: (request.page - 1).max(0) * page_size,
-        lookups: request.lookups,
+        lookups: Some(lookups),
         ..Context::new(request.last_sync, request.now, request.tz)
     };
     let plan = Request::compile(&meta);

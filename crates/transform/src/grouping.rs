@@ -304,6 +304,13 @@ fn group<T: Copy>(items: impl Iterator<Item = T>, key: impl Fn(T) -> Key) -> Vec
     out
 }
 
+/// True when a unit can hold more than one record.
+pub fn groups(meta: &Metadata) -> bool {
+    let operation = &meta.operation;
+    let merges = operation.method.eq_ignore_ascii_case("merge") && !operation.fields.is_empty();
+    meta.group_calculate.is_some() || merges
+}
+
 /// Forms units from waiting records, in their order of first appearance.
 pub fn units(meta: &Metadata, records: &[Value]) -> Vec<Unit> {
     if let Some(calculate) = &meta.group_calculate {

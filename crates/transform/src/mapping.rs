@@ -471,6 +471,8 @@ pub(crate) fn cast(item: &Item, v: Value, tz: chrono_tz::Tz) -> Result<Option<Va
         },
         Type::Array => match v {
             Value::Array(_) => v,
+            // The text that a parser made of a list stays one: ArrayToString is there for that (A11).
+            Value::String(_) if item.parser.is_some() => v,
             other => Value::Array(vec![other]),
         },
         Type::Object => v,

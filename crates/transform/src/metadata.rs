@@ -146,6 +146,14 @@ pub(crate) const KNOWN: &[&str] = &[
     "title",
 ];
 
+/// Takes `is_required` off items.
+fn optional(items: &mut [Item]) {
+    for item in items {
+        item.required = false;
+        optional(&mut item.children);
+    }
+}
+
 impl Metadata {
     /// Reads a document. What is wrong is in the list; the document is as complete as it can be all the same.
     pub fn parse(doc: &serde_json::Value, side: Side) -> (Metadata, Vec<Problem>) {
@@ -235,8 +243,13 @@ impl Metadata {
             let found = keys.iter().find_map(|k| map.get(k).map(|v| (*k, v)));
             found.map_or_else(Vec::new, |(k, v)| items(v, k, &mut problems))
         };
-        let request = list(&["request", "requestParams"]);
-        let other_request = list(&["otherRequest", "otherRequestParams"]);
+        let mut request = list(&["request", "requestParams"]);
+        let mut other_request = list(&["otherRequest", "otherRequestParams"]);
+        if side == Side::Source {
+            // There is no record that could fail: what the platform wants, it says itself, and some of it (paging,
+            // columns) the connector fills in.
+            [&mut request, &mut other_request].into_iter().for_each(|l| optional(l));
+        }
         let response = list(&["response", "responseParams"]);
         let other_response_items = list(&["otherResponse", "otherResponseParams"]);
         let other_response = other_response_items
@@ -261,9 +274,11 @@ impl Metadata {
         let group_calculate = GroupCalculate::compile(map.get("groupCalculate"), &mut problems);
         let omission_remedy = map.get("omissionRemedy").and_then(Value::as_object).map(|r| Remedy {
             crontab: r.get("crontab").map(Value::in_text).unwrap_or_default(),
-            request: r
-                .get("takeOverRequest")
-                .map_or_else(Vec::new, |t| items(t, "omissionRemedy.takeOverRequest", &mut problems)),
+            request: r.get("takeOverRequest").map_or_else(Vec::new, |t| {
+                let mut list = items(t, "omissionRemedy.takeOverRequest", &mut problems);
+                optional(&mut list);
+                list
+            }),
         });
         let callback = map.get("callBackStrategy").and_then(Value::as_object).and_then(|c| {
             let plan = c.get("strategyId").map(Value::in_text).filter(|p| !p.is_empty())?;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use heliu_model::ports::{Clock, Ledger, PageRequest, Prepared, RowBody, WriteRow};
 use heliu_model::walk::Walk;
 use heliu_model::{Failure, Lang, Window, text};
-use heliu_transform::{Context, FieldSteps};
+use heliu_transform::{Context, FieldSteps, Metadata, grouping};
 use serde_json::{Value, json};
 
 use super::fields;
@@ -44,6 +44,20 @@ fn show(out: &Out, p: &Prepared) {
     if !p.body.is_empty() {
         out.line(&p.body);
     }
+}
+
+/// The records as `operation` or `groupCalculate` puts them together; each under the id of its first one.
+fn grouped(meta: &Metadata, records: Vec<(String, Bytes)>) -> Vec<(String, Bytes)> {
+    if !grouping::groups(meta) {
+        return records;
+    }
+    let values: Option<Vec<_>> = records.iter().map(|(_, c)| heliu_transform::Value::parse(c).ok()).collect();
+    let Some(values) = values else { return records };
+    let unit = |u: grouping::Unit| {
+        let first = u.members.first().and_then(|m| records.get(*m))?;
+        Some((first.0.clone(), Bytes::from(u.record.to_json())))
+    };
+    grouping::units(meta, &values).into_iter().filter_map(unit).collect()
 }
 
 /// `heliu preview`
@@ -126,6 +140,7 @@ pub async fn preview(app: &App, plan: &str, record: Option<&Path>, key: Option<&
             elements.into_iter().map(|e| (e.id.unwrap_or_else(|| id.clone()), e.content)).collect()
         };
         let meta = app.load(&registry, Some(&ledger), plan).await?.target_meta;
+        let shaped = grouped(&meta, shaped);
         let lookups = crate::maps::lookups(&app.project, Some(Arc::new(ledger.lookups())));
         let ctx = Context {
             lookups: lookups.as_deref(),

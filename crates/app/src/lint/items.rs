@@ -1,7 +1,7 @@
 //! Findings about lists of items and the keys around them.
 
 use heliu_model::codes::lint as say;
-use heliu_model::{Problem, text};
+use heliu_model::{Problem, Severity, text};
 use heliu_transform::{Metadata, Side, Value, nearest};
 
 use super::Known;
@@ -14,7 +14,7 @@ pub fn items(meta: &Metadata, known: &Known, out: &mut Vec<Problem>) {
     for raw in &items {
         // What a list of results declares is no value to be sent.
         if raw.list == "request" || raw.list == "otherRequest" {
-            no_value(raw, out);
+            no_value(raw, meta.side, out);
             secret(raw, out);
         }
         unknown_map(raw, known, out);
@@ -57,7 +57,7 @@ fn is_set(raw: &Raw, key: &str) -> bool {
     raw.item.get(key).is_some_and(|v| !v.is_null())
 }
 
-fn no_value(raw: &Raw, out: &mut Vec<Problem>) {
+fn no_value(raw: &Raw, side: Side, out: &mut Vec<Problem>) {
     let required =
         matches!(raw.text("is_required").trim().to_ascii_lowercase().as_str(), "true" | "1" | "yes");
     let filled = ["value", "default", "children", "mapping"].iter().any(|k| is_set(raw, k));
@@ -65,20 +65,20 @@ fn no_value(raw: &Raw, out: &mut Vec<Problem>) {
         matches!(raw.text("type").to_ascii_lowercase().as_str(), "object" | "array" | "list" | "json");
     if required && !filled && !container {
         let field = raw.text("field");
-        out.push(
-            say::NO_VALUE
-                .at(
-                    raw.path.clone(),
-                    text!(
-                        "`{field}` is required and has neither value nor default",
-                        "`{field}` 为必填,但既没有 `value` 也没有 `default`"
-                    ),
-                )
-                .hint(text!(
-                    "give it a value, or set `is_required` to false",
-                    "请填写取值,或将 `is_required` 设为 false"
-                )),
+        let problem = say::NO_VALUE.at(
+            raw.path.clone(),
+            text!(
+                "`{field}` is required and has neither value nor default",
+                "`{field}` 为必填,但既没有 `value` 也没有 `default`"
+            ),
         );
+        let problem = problem.hint(text!(
+            "give it a value, or set `is_required` to false",
+            "请填写取值,或将 `is_required` 设为 false"
+        ));
+        // On the source's side nothing fails because of it here; the platform may refuse the call.
+        let severity = if side == Side::Source { Severity::Warning } else { problem.severity };
+        out.push(Problem { severity, ..problem });
     }
 }
 

@@ -242,3 +242,93 @@ async fn a_published_key_that_collides_is_said_and_rests_after_the_first_run() {
         }
     }
 }
+
+/// Queries as older articles print them: the parameters in `request`, the columns in `response`, both required.
+#[tokio::test]
+async fn columns_and_parameters_of_an_older_bill_query() {
+    let p = Project::new();
+    p.write(
+        "connectors/k3.toml",
+        "platform = \"kingdee\"\nbase_url = \"http://127.0.0.1:9/k3cloud/\"\n[credentials]\nacct_id = \"a\"\nuser_name = \"u\"\napp_id = \"i\"\napp_secret = \"s\"\n",
+    );
+    p.write("connectors/lake.toml", "platform = \"heliu\"\n");
+    p.write(
+        "connectors/shop.toml",
+        "platform = \"http\"\nbase_url = \"http://127.0.0.1:9\"\n[credentials]\nauth = \"none\"\n",
+    );
+    let item = |field: &str, value: Value| json!({"field": field, "type": "string", "value": value, "is_required": true});
+    let mut query = json!({
+        "api": "ExecuteBillQuery", "type": "QUERY", "method": "POST", "id": "FUNITID", "number": "FNumber", "idCheck": true,
+        "request": [item("Limit", json!("{{PAGINATION_PAGE_SIZE}}")), item("StartRow", json!("{{PAGINATION_START_ROW}}")),
+            item("FilterString", json!("FForbidStatus='A'")), item("FormId", json!("BD_UNIT")),
+            {"field": "FieldKeys", "type": "array", "is_required": true, "parser": {"name": "ArrayToString", "params": ","}}],
+        "response": [item("FUNITID", json!(null)), item("FNumber", json!("FNumber")), item("FGroup_FName", json!("FUnitGroupId.FName"))],
+        "pagination": {"pageSize": 80}});
+    let target = json!({"connector": "lake", "metadata": {"api": "写入空操作", "method": "POST"}});
+    let plan = |query: &Value| {
+        json!({"source": {"connector": "k3", "metadata": query}, "target": target}).to_string()
+    };
+    p.write("plans/units.json", &plan(&query));
+    p.run(&["check", "units"]).await.exits(0);
+    let sent = |a: Value| -> Value { serde_json::from_str(a["source"]["body"].as_str().unwrap()).unwrap() };
+    let a = sent(p.run(&["preview", "units", "--json"]).await.exits(0).json());
+    assert_eq!(a["data"]["FieldKeys"], "FUNITID,FNumber,FUnitGroupId.FName", "A11 {a}");
+    assert_eq!(
+        (&a["data"]["FormId"], &a["data"]["FilterString"]),
+        (&json!("BD_UNIT"), &json!("FForbidStatus='A'"))
+    );
+    assert_eq!((&a["data"]["StartRow"], &a["data"]["Limit"]), (&json!(0), &json!(80)), "A10");
+    // Columns that are given stand, whatever the type of the item.
+    query["request"][4]["value"] = json!(["FUNITID", "FNumber"]);
+    p.write("plans/given.json", &plan(&query));
+    let a = sent(p.run(&["preview", "given", "--json"]).await.exits(0).json());
+    assert_eq!(a["data"]["FieldKeys"], "FUNITID,FNumber");
+    // Newer ones name the columns in `request`; what they bring is what the target may read.
+    let newer = json!({"source": {"connector": "k3", "metadata": {
+            "api": "executeBillQuery", "method": "POST", "id": "FNumber", "number": "FNumber",
+            "request": [{"field": "FNumber", "value": "FNumber"}, {"field": "FOrg_FNumber", "value": "FUseOrgId.FNumber"}],
+            "otherRequest": [{"field": "FormId", "value": "BD_MATERIAL"}]}},
+        "target": {"connector": "shop", "metadata": {"api": "/w", "method": "POST", "request": [
+            {"field": "no", "value": "{{FNumber}}"}, {"field": "org", "value": "{{FOrg_FNumber}}"}, {"field": "name", "value": "{{FName}}"}]}}});
+    p.write("plans/material.json", &newer.to_string());
+    let a = p.run(&["check", "material", "--json"]).await.json();
+    let unknown: Vec<&Value> =
+        a["problems"].as_array().unwrap().iter().filter(|p| p["code"] == "HL-1078").collect();
+    assert_eq!(unknown.len(), 1, "{a}");
+    assert_eq!(unknown[0]["path"], "target.metadata.request[2].value", "FName is not asked for");
+}
+
+/// What is merged before it is written is merged before it is shown.
+#[tokio::test]
+async fn a_preview_puts_records_together_as_the_target_says() {
+    let p = Project::new();
+    for name in ["a", "b"] {
+        p.write(
+            &format!("connectors/{name}.toml"),
+            "platform = \"http\"\nbase_url = \"http://127.0.0.1:9\"\n[credentials]\nauth = \"none\"\n",
+        );
+    }
+    let rows = |source: &str| {
+        json!({"field": "rows", "type": "array", "value": source, "children": [
+        {"field": "sku", "value": format!("{{{{{source}.sku}}}}")}, {"field": "n", "value": format!("{{{{{source}.q}}}}")}]})
+    };
+    let write = |how: Value| {
+        let mut m = json!({"api": "/w", "method": "POST", "request": [{"field": "no", "value": "{{no}}"}, rows("goods")]});
+        m.as_object_mut().unwrap().extend(how.as_object().unwrap().clone());
+        json!({"source": {"connector": "a", "metadata": {"api": "/q", "id": "no", "request": []}},
+            "target": {"connector": "b", "metadata": m}})
+        .to_string()
+    };
+    p.write(
+        "plans/merge.json",
+        &write(json!({"operation": {"method": "merge", "field": "no", "bodyName": "goods"}})),
+    );
+    p.write("plans/sum.json", &write(json!({"groupCalculate": {"headerGroup": ["no"], "bodyGroup": ["sku"], "bodyName": "goods", "calculate": {"q": "$sum"}}})));
+    let record = p.write("r.json", r#"{"no":"A","sku":"K","q":2}"#);
+    for plan in ["merge", "sum"] {
+        let a =
+            p.run(&["preview", plan, "--record", record.to_str().unwrap(), "--json"]).await.exits(0).json();
+        let body: Value = serde_json::from_str(a["target"][0]["body"].as_str().unwrap()).unwrap();
+        assert_eq!(body, json!({"no": "A", "rows": [{"sku": "K", "n": 2}]}), "V-O01, V-O05 {plan}");
+    }
+}

@@ -32,4 +32,5 @@ pub use client::{Client, Reach, Timeouts};
 pub(crate) use mask::Mask;
 pub use rehearse::{Rehearsed, rehearse};
 pub use source::HttpSource;
+pub(crate) use source::columns;
 pub use target::HttpTarget;

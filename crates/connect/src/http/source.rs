@@ -17,7 +17,7 @@ use super::account::{Account, Ask, Params, captured};
 use super::client::Reply;
 use super::detail::{Detail, Details};
 use super::outcome::{Reading, Told, cut};
-use crate::manifest::{AnchorForm, CallScope, ReplyForm, Route, Style, Values};
+use crate::manifest::{AnchorForm, CallScope, ColumnsForm, ReplyForm, Route, Style, Values};
 
 /// A source on an HTTP platform.
 pub struct HttpSource {
@@ -213,7 +213,7 @@ impl HttpSource {
             concurrency: account.concurrency(),
             edges: super::window::edges(api, meta, tz),
         };
-        let columns = api.and_then(|a| a.columns.as_ref()).map(|c| columns(meta, &c.param));
+        let columns = api.and_then(|a| a.columns.as_ref()).map(|c| columns(meta, c));
         let reading = Reading::new(
             &route.reply,
             api.and_then(|a| a.list.as_deref()),
@@ -273,13 +273,19 @@ impl HttpSource {
         } else {
             self.route.path.clone()
         };
-        // Columns named by `request` are no parameters.
-        let mut params = if self.columns.is_some() { Map::new() } else { rendered.request.clone() };
+        let positional = self.route.api.as_ref().and_then(|a| a.form.columns.as_ref());
+        let mut params = match positional {
+            None => rendered.request.clone(),
+            // Columns named by `request` are no parameters.
+            Some(form) => {
+                let own = rendered.request.iter().filter(|(k, _)| is_own(form, k));
+                own.map(|(k, v)| (k.to_owned(), v.clone())).collect()
+            }
+        };
         for (k, v) in rendered.other.iter() {
             params.insert(k, v.clone());
         }
-        if let (Some((_, wire)), Some(form)) =
-            (&self.columns, self.route.api.as_ref().and_then(|a| a.form.columns.as_ref()))
+        if let (Some((_, wire)), Some(form)) = (&self.columns, positional)
             && params.get(&form.param).is_none_or(Value::is_blank)
         {
             params.insert(form.param.clone(), Value::from(wire.join(",")));
@@ -465,8 +471,15 @@ fn next_link(header: &str) -> Option<String> {
     None
 }
 
-/// Names of positional rows: those of `request` items (value: column), else of `response`, else the columns' own.
-fn columns(meta: &Metadata, param: &str) -> (Vec<String>, Vec<String>) {
+/// True for a parameter of an interface with positional rows, as opposed to a column.
+fn is_own(form: &ColumnsForm, field: &str) -> bool {
+    field == form.param || form.own.iter().any(|o| o.eq_ignore_ascii_case(field))
+}
+
+/// Names and columns of positional rows: those of `request` items (value: column), else of `response`, else the
+/// columns' own.
+pub(crate) fn columns(meta: &Metadata, form: &ColumnsForm) -> (Vec<String>, Vec<String>) {
+    let param = form.param.as_str();
     let given = meta
         .other_value(param)
         .or_else(|| meta.request.iter().find(|i| i.field == param).and_then(|i| i.value.as_ref()));
@@ -477,24 +490,24 @@ fn columns(meta: &Metadata, param: &str) -> (Vec<String>, Vec<String>) {
         Some(Value::Array(a)) => a.iter().map(Value::in_text).collect(),
         _ => Vec::new(),
     };
-    let items: Vec<(String, String)> = meta
-        .request
-        .iter()
-        .filter(|i| i.field != param)
-        .map(|i| {
-            let column = i.value.as_ref().map(Value::in_text).filter(|s| !s.is_empty());
-            (i.field.clone(), column.unwrap_or_else(|| i.field.clone()))
-        })
-        .collect();
-    if given.is_empty() || (given.len() == items.len() && !items.is_empty()) {
-        let wire = if given.is_empty() { items.iter().map(|(_, c)| c.clone()).collect() } else { given };
-        return (items.into_iter().map(|(n, _)| n).collect(), wire);
+    let named = |items: &[Item]| -> (Vec<String>, Vec<String>) {
+        let items = items.iter().filter(|i| !is_own(form, &i.field) && i.field != "primaryWriteback");
+        items
+            .map(|i| {
+                let column = i.value.as_ref().map(Value::in_text).filter(|s| !s.is_empty());
+                (i.field.clone(), column.unwrap_or_else(|| i.field.clone()))
+            })
+            .unzip()
+    };
+    let asked = named(&meta.request);
+    let shown = named(&meta.response);
+    if given.is_empty() {
+        return if asked.0.is_empty() { shown } else { asked };
     }
-    let response: Vec<String> = meta.response.iter().map(|i| i.field.clone()).collect();
-    if response.len() == given.len() {
-        return (response, given);
+    match [asked.0, shown.0].into_iter().find(|names| names.len() == given.len()) {
+        Some(names) => (names, given),
+        None => (given.iter().map(|c| c.replace('.', "_")).collect(), given),
     }
-    (given.iter().map(|c| c.replace('.', "_")).collect(), given)
 }
 
 fn uses_any_page_variable(meta: &Metadata) -> bool {

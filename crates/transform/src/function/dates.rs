@@ -257,7 +257,14 @@ fn from_unixtime<'a>(a: &[Sv<'a>], env: &FnEnv) -> Out<'a> {
     }
     let f = match &n {
         Num::Dec(d) => d.shown().min(6) as u8,
-        _ if matches!(a.first(), Some(Sv::Str(_))) => 6,
+        // A text without a fraction shows none, one with a fraction all six digits.
+        _ if matches!(a.first(), Some(Sv::Str(_))) => {
+            if us % 1_000_000 == 0 {
+                0
+            } else {
+                6
+            }
+        }
         other => other.shown().min(6) as u8,
     };
     Ok(Sv::Moment(t, f))

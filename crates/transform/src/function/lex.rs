@@ -388,8 +388,28 @@ impl Lexer {
                 return Ok(());
             }
         }
+        if w.starts_with('_') && self.introduces() {
+            return Ok(());
+        }
         self.out.push((Tok::Word(w), at));
         Ok(())
+    }
+}
+
+impl Lexer {
+    /// True when a text or bytes follow a character set, blanks between: `_utf8mb4 0x4142`, `_utf8 'a'`. The blanks
+    /// are skipped; what the text is read as does not depend on the set.
+    fn introduces(&mut self) -> bool {
+        let mut n = 0;
+        while self.char(n).is_some_and(is_blank) {
+            n += 1;
+        }
+        let radix =
+            matches!(self.char(n), Some('0')) && matches!(self.char(n + 1), Some('x' | 'X' | 'b' | 'B'));
+        let digits = matches!(self.char(n), Some('x' | 'X' | 'b' | 'B')) && self.char(n + 1) == Some('\'');
+        let hit = radix || digits || matches!(self.char(n), Some('\'' | '"'));
+        self.i += if hit { n } else { 0 };
+        hit
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) const TABLE: &[Builtin] = &[
             a.iter().skip(1).enumerate().filter(|(i, v)| *i < 64 && bits >> i & 1 == 1 && !v.is_null());
         concat(chosen.map(|(_, v)| v), ",")
     }),
-    strict("MID", 3, 3, substring),
+    strict("MID", 2, 3, substring),
     strict("OCTET_LENGTH", 1, 1, |a, _| Ok(Sv::int(size(a)))),
     strict("ORD", 1, 1, |a, _| {
         let s = text(a, 0);

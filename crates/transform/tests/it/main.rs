@@ -8,6 +8,7 @@ mod mongo;
 mod oracle;
 mod parsers;
 mod properties;
+mod published;
 mod records;
 mod rules;
 mod shaping;

@@ -282,7 +282,17 @@ fn a33_lookups_are_bound_typed_and_asked_with_values() {
     assert_eq!(ask("_findCollection find n from M where k='A1'", None), "12.50", "L4");
     assert_eq!(ask("_findCollection find n from M where k=A1", None), "12.50", "L4 bare");
     assert_eq!(ask("_findCollection find n from M where k={{none}}", None), "\"\"", "L6");
-    assert_eq!(ask("_findCollection find n from unknown where k=1", None), "HL-2403", "L14");
+    assert_eq!(ask("_findCollection find n from unknown where k=1", None), "HL-2403", "L14 in a run");
+    for (found, e) in [
+        ("\"\"", "_findCollection find n from unknown where k=1"),
+        ("\"-\"", "_function IFNULL(_findCollection find n from unknown where k=1 _endFind, '-')"),
+    ] {
+        let lenient = |store| eval_with(e, record, None, store, false);
+        assert_eq!(lenient(Some(&store as &dyn Lookup)), (found.to_owned(), 1), "L14 {e}");
+        assert_eq!(lenient(None), (found.to_owned(), 1), "L14 without records {e}");
+    }
+    let item = r#"{"field":"a","value":"_findCollection find n from unknown where k=1"},{"field":"b","value":"{{no}}"}"#;
+    assert_eq!(request(item, record), r#"{"a":"","b":"A1"}"#, "L14 render");
     for wrong in [
         "_findCollection find n from M where k = {{no}}",
         "_findCollection find n from M where k={{no}} or j=1",

@@ -109,6 +109,8 @@ pub struct ColumnsForm {
     /// Parameter that lists the columns, comma separated. Where the metadata gives none, it is made from `request`:
     /// each item's value is a column, its field the name in the record.
     pub param: String,
+    /// Parameters of the interface itself: items of these names in `request` are sent, and name no column.
+    pub own: Vec<String>,
 }
 
 /// List, then detail.
