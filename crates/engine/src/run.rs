@@ -10,7 +10,7 @@ use heliu_model::ports::{
 };
 use heliu_model::run::{RunKind, RunReport, RunState};
 use heliu_model::walk::Walk;
-use heliu_model::{Class, Failure, Window, text};
+use heliu_model::{Class, Failure, Ts, Window, text};
 
 use crate::Progress;
 use crate::alerts::{About, Alarm};
@@ -111,7 +111,8 @@ impl Engine {
     ) -> Result<RunReport, Failure> {
         let begun = self.clock.monotonic_ms();
         let plan = self.ledger.plan(&spec.name, &spec.uuid, self.clock.now()).await?;
-        let (kind, windows) = self.windows(spec, &plan, sides.source.as_ref(), &options)?;
+        let read_to = self.read_to(spec, &plan).await?;
+        let (kind, windows) = self.windows(spec, &plan, read_to, sides.source.as_ref(), &options)?;
         let owned = self.open(spec, &plan, kind, &windows, sides.source.as_ref(), options.tick).await?;
         let heart = Arc::new(Heart::new(
             self.ledger.clone(),
@@ -140,11 +141,25 @@ impl Engine {
         self.close(spec, &plan, &owned, begun_reading && !done.read, failure, seconds).await
     }
 
+    /// Where the watermark is ahead of now: how far the runs before it, and those since, have read without a gap.
+    async fn read_to(&self, spec: &PlanSpec, plan: &PlanRow) -> Result<Option<Ts>, Failure> {
+        let settled = self.clock.now().plus_ms(-spec.settle_ms);
+        if plan.watermark.is_none_or(|w| w <= settled) {
+            return Ok(None);
+        }
+        let runs = self.ledger.runs(plan.id, 100).await?;
+        Ok(runs.iter().filter(|r| r.kind == RunKind::Normal).find_map(|r| {
+            let complete = r.windows.iter().take_while(|w| w.complete).map(|w| w.window.to);
+            complete.filter(|to| *to <= settled).last()
+        }))
+    }
+
     /// The windows this run is to read (dialect, decisions table; interface §2.2, §3).
     fn windows(
         &self,
         spec: &PlanSpec,
         plan: &PlanRow,
+        read_to: Option<Ts>,
         source: &dyn Source,
         options: &RunOptions,
     ) -> Result<(RunKind, Vec<Window>), Failure> {
@@ -169,7 +184,8 @@ impl Engine {
         } else {
             // A watermark ahead of now was set by a clock that was wrong then (or is now): what changes meanwhile is read
             // all the same, not only once the clock has come so far.
-            let from = plan.watermark.map_or(start, |w| w.min(settled).plus_ms(-spec.lookback_ms));
+            let reached = |w: Ts| if w > settled { read_to.unwrap_or(settled).min(settled) } else { w };
+            let from = plan.watermark.map_or(start, |w| reached(w).plus_ms(-spec.lookback_ms));
             // A clock that was set back must not turn the window around.
             Window { from, to: settled.max(from) }
         };

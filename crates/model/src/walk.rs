@@ -334,6 +334,7 @@ impl Walk {
                 || (quiet && self.distinct_before == Some(self.distinct) && self.elements == total)
         };
         if agrees {
+            self.shared_ids();
             return self.end(true);
         }
         let hopeless = self.news == 0
@@ -351,12 +352,34 @@ impl Walk {
         self.go(if last <= 1 { Phase::Again } else { Phase::Back { next: last } });
     }
 
+    /// After a pass that brought nothing new and read each page once: what came on two pages is no row that slipped,
+    /// but another element under the same id. Inside one reply that is seen at once.
+    fn shared_ids(&mut self) {
+        let again = self.elements.saturating_sub(self.distinct + self.surplus);
+        if self.pass < 2
+            || self.news > 0
+            || again == 0
+            || self.lied
+            || self.total.is_some_and(|t| t != self.elements)
+        {
+            return;
+        }
+        self.note(
+            "HL-7020",
+            text!(
+                "{again} elements came under an `id` that another page brought as well: the plan's `id` is not unique, or the source repeats rows",
+                "有 {again} 个元素使用了其他页已出现过的 `id`:方案的 `id` 并不唯一,或来源重复返回数据"
+            ),
+        );
+    }
+
     /// End of a forward pass without a total.
     fn end_of_pass(&mut self) {
         if self.verify == Verify::Off || (self.pass == 1 && self.pages_in_pass <= 1) {
             return self.end(true);
         }
         if self.pass > 1 && self.news == 0 && self.distinct_before == Some(self.distinct) {
+            self.shared_ids();
             return self.end(true);
         }
         if self.pass >= MAX_PASSES {
@@ -651,6 +674,25 @@ mod tests {
         assert_eq!((walk.done(), all.len(), requests), (Some(true), 35, 8));
         let (walk, _, requests) = drive(rows(9, None, true), |_, _| {});
         assert_eq!((walk.done(), requests), (Some(true), 1));
+    }
+
+    #[test]
+    fn ids_that_are_shared_across_pages_are_reported() {
+        for total in [Some(0), None] {
+            let mut src = rows(45, total, true);
+            (src.rows[41], src.rows[30]) = (7, 12);
+            let (walk, all, _) = drive(src, |_, _| {});
+            assert_eq!((walk.done(), all.len()), (Some(true), 43));
+            let found: Vec<_> = walk.problems().iter().filter(|p| p.code == "HL-7020").collect();
+            assert!(found.len() == 1 && found[0].message.en.starts_with("2 elements"), "{found:?}");
+            // One that slips to a page that is still to be read is none of these.
+            let (walk, ..) = drive(rows(45, total, true), |n, s| {
+                if n == 3 {
+                    s.rows.insert(0, 1000);
+                }
+            });
+            assert!(walk.done() == Some(true) && walk.problems().is_empty(), "{:?}", walk.problems());
+        }
     }
 
     #[test]

@@ -111,6 +111,11 @@ impl Batches {
                 work.outcomes.extend(part.all(&Outcome::Released));
                 continue;
             }
+            if !work.outcomes.is_empty() && !work.calls.is_empty() {
+                // Each record is kept with the call that carried it, not with the batch's last one.
+                let (calls, outcomes) = (std::mem::take(&mut work.calls), std::mem::take(&mut work.outcomes));
+                self.settle(None, calls, outcomes).await?;
+            }
             match self.attempt(&part, &mut work.calls).await {
                 Part::Results(results) => {
                     let mut again = part.none();

@@ -187,6 +187,24 @@ fn a_clock_that_is_set_back_turns_no_window_round() {
 }
 
 #[test]
+fn runs_under_a_watermark_ahead_of_now_join_each_other() {
+    let w = World::new(5);
+    w.quietly();
+    // The clock was wrong for one run.
+    w.clock.set_wall(Ts(T0 + 100 * HOUR));
+    w.quietly();
+    assert_eq!(w.watermark(), Some(T0 + 100 * HOUR));
+    for hour in 1..4 {
+        w.clock.set_wall(Ts(T0 + hour * HOUR));
+        w.rows(|s| s.rows.push(Row::new(format!("h{hour}"), T0 + hour * HOUR - HOUR / 2)));
+        let report = w.quietly();
+        assert_eq!(report.windows[0].window.from.0, T0 + (hour - 1) * HOUR - 10 * MINUTE);
+        assert_eq!(report.counts.records.new, 1, "half an hour before is not lost");
+    }
+    w.assert_all_written();
+}
+
+#[test]
 fn an_incomplete_window_holds_the_watermark_whatever_follows() {
     let mut w = World::new(60);
     w.spec.window_ms = Some(HOUR / 2);
