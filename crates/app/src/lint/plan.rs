@@ -70,7 +70,8 @@ fn statement(l: &Loaded, out: &mut Vec<Problem>) {
         return;
     }
     let words = sql.to_ascii_uppercase();
-    let words: Vec<&str> = words.split_whitespace().collect();
+    let words: Vec<&str> =
+        words.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty()).collect();
     let plain = words.first() == Some(&"INSERT")
         && words.get(1) != Some(&"IGNORE")
         && words.get(1) != Some(&"OR")

@@ -7,6 +7,8 @@ use heliu_model::{Text, text};
 pub(crate) struct Batch {
     /// Up to and including VALUES.
     pub head: String,
+    /// Where the table's name begins in `head`.
+    table_at: usize,
     /// What follows the tuples (`ON DUPLICATE KEY UPDATE …`), or empty.
     pub tail: String,
     /// Table, possibly with its schema, without quotes.
@@ -134,6 +136,7 @@ impl Batch {
             }
             i += 1;
         }
+        let table_at = t.get(i).map_or(0, |x| x.1);
         let mut table = Vec::new();
         loop {
             match t.get(i) {
@@ -182,14 +185,16 @@ impl Batch {
             }
         }
         let tail = sql.get(tail_at..).unwrap_or("").trim().to_owned();
-        let lower = tail.to_ascii_lowercase();
-        if lower.starts_with("on duplicate") || (lower.starts_with("on conflict") && lower.contains("update"))
+        let words = tokens(&tail);
+        let at = |i: usize, list: &[&str]| list.iter().enumerate().all(|(n, w)| is_word(words.get(i + n), w));
+        if (0..words.len()).any(|i| at(i, &["on", "duplicate", "key", "update"]))
+            || (at(0, &["on", "conflict"]) && (0..words.len()).any(|i| at(i, &["do", "update"])))
         {
             verb = Verb::Upsert;
-        } else if lower.starts_with("on conflict") {
+        } else if at(0, &["on", "conflict"]) {
             verb = Verb::InsertIgnore;
         }
-        Ok(Batch { head, tail, table, columns, verb })
+        Ok(Batch { head, table_at, tail, table, columns, verb })
     }
 
     /// The statement for `rows` tuples of `columns` values.
@@ -214,11 +219,18 @@ impl Batch {
     /// The same in SQLite's words: INSERT OR IGNORE, ON CONFLICT … DO UPDATE with `excluded`.
     pub fn for_sqlite(&self) -> Batch {
         let mut out = self.clone();
-        if self.verb == Verb::InsertIgnore && self.head.to_ascii_lowercase().starts_with("insert ignore") {
-            out.head = format!("INSERT OR IGNORE{}", self.head.get("insert ignore".len()..).unwrap_or(""));
-        }
-        if self.tail.to_ascii_lowercase().starts_with("on duplicate key update") {
-            let sets = self.tail.get("on duplicate key update".len()..).unwrap_or("");
+        // MySQL takes REPLACE and INSERT without INTO, SQLite does not.
+        let verb = match self.verb {
+            Verb::Replace => "REPLACE",
+            Verb::InsertIgnore => "INSERT OR IGNORE",
+            Verb::Upsert | Verb::Insert => "INSERT",
+        };
+        out.head = format!("{verb} INTO {}", self.head.get(self.table_at..).unwrap_or(""));
+        out.table_at = verb.len() + " INTO ".len();
+        let tail = tokens(&self.tail);
+        let duplicate = ["on", "duplicate", "key", "update"];
+        if duplicate.iter().enumerate().all(|(i, w)| is_word(tail.get(i), w)) {
+            let sets = tail.get(3).and_then(|t| self.tail.get(t.2..)).unwrap_or("");
             out.tail = format!("ON CONFLICT DO UPDATE SET{}", excluded(sets));
         }
         out
@@ -312,6 +324,14 @@ mod tests {
             Batch::parse("insert ignore into t values (1,2)").map(|b| (b.verb, b.tail)),
             Ok((Verb::InsertIgnore, String::new()))
         );
+        let odd = "/* shops */ insert\n  ignore  shop (a) value -- one\n";
+        let b = Batch::parse(odd).map(|b| (b.verb, b.for_sqlite().statement(1, 1)));
+        assert_eq!(b, Ok((Verb::InsertIgnore, "INSERT OR IGNORE INTO shop (a) value (?)".to_owned())));
+        let odd = "insert into t(a,b) values on  duplicate\nkey update b = values(b)";
+        let b = Batch::parse(odd).map(|b| (b.verb, b.for_sqlite().tail));
+        assert_eq!(b, Ok((Verb::Upsert, "ON CONFLICT DO UPDATE SET b = excluded.`b`".to_owned())));
+        let aliased = "INSERT INTO t(a,b) VALUES AS new ON DUPLICATE KEY UPDATE b = new.b";
+        assert_eq!(Batch::parse(aliased).map(|b| b.verb), Ok(Verb::Upsert));
         for bad in ["", "SELECT 1", "INSERT t", "REPLACE INTO t(a,b)", "UPDATE t SET a=1"] {
             assert!(Batch::parse(bad).is_err(), "{bad}");
         }
