@@ -435,7 +435,7 @@ pub enum SecretAction {
 /// `sandbox`
 #[derive(Debug, Args)]
 pub struct SandboxArgs {
-    /// Platform: jushuitan (聚水潭), or bench (a plain fast source)
+    /// Platform: jushuitan (聚水潭), kuaimai, okki, kingdee, yonyou, dingtalk, wecom, qeasy-open, or bench (a plain fast source)
     pub platform: String,
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:8801", value_name = "ADDR")]

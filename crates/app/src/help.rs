@@ -114,12 +114,24 @@ pub fn failure(e: &clap::Error) -> Failure {
             text!("the command line is wrong: {said}", "命令行有误:{said}")
         }
     };
+    // A suggestion that shares only a few letters is worse than none.
+    let wrong = match e.kind() {
+        ErrorKind::UnknownArgument => arg,
+        ErrorKind::InvalidSubcommand => get(ContextKind::InvalidSubcommand),
+        _ => value,
+    };
     let near = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue]
         .into_iter()
         .map(get)
-        .find(|s| !s.is_empty());
+        .chain((e.kind() == ErrorKind::InvalidSubcommand).then(commands).into_iter().flatten())
+        .collect::<Vec<_>>();
+    let near = heliu_transform::nearest(&wrong, near.iter().map(String::as_str).filter(|s| !s.is_empty()));
     let valid = get(ContextKind::ValidValue);
     let hint = match (near, valid.is_empty()) {
+        _ if wrong == "worker" => text!(
+            "workers on several machines need a ledger in PostgreSQL, which is not there yet; `heliu serve --headless` schedules and works on one",
+            "多机 worker 需要 PostgreSQL 台账,目前尚未提供;单机请用 `heliu serve --headless`"
+        ),
         (Some(near), _) => text!("did you mean `{near}`?", "是否为 `{near}`?"),
         (None, false) => text!("it can be {valid}", "可用 {valid}"),
         (None, true) => text!(
@@ -128,6 +140,11 @@ pub fn failure(e: &clap::Error) -> Failure {
         ),
     };
     Failure::config("HL-8020", words).hint(hint)
+}
+
+/// Names of all commands.
+fn commands() -> Vec<String> {
+    Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect()
 }
 
 /// Short descriptions of commands, in Chinese.
@@ -237,7 +254,11 @@ const ARGS: &[(&str, &str, &str)] = &[
     ("", "name", "名称"),
     ("serve", "listen", "健康检查页的地址,仅限本机,例如 127.0.0.1:8800;默认不监听"),
     ("serve", "headless", "仅调度与执行,不含控制台"),
-    ("sandbox", "platform", "平台:jushuitan(聚水潭),或 bench(快速的普通来源)"),
+    (
+        "sandbox",
+        "platform",
+        "平台:jushuitan(聚水潭)、kuaimai、okki、kingdee、yonyou、dingtalk、wecom、qeasy-open,或 bench(快速的普通来源)",
+    ),
     ("sandbox", "listen", "监听地址"),
     ("sandbox", "records", "数据条数"),
     ("sandbox", "seed", "数据与故障的随机种子"),

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use heliu_model::{Class, Failure, Lang, Problem, Severity, Spot, Text};
+use heliu_model::{Class, Failure, Lang, Problem, Severity, Spot, Text, codes};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
@@ -69,6 +69,15 @@ impl Out {
         t.get(self.lang).to_owned()
     }
 
+    /// What to do next: the failure's own words, else those of its code's page.
+    fn next_step<'a>(&self, code: &str, own: &'a Text) -> Option<&'a str> {
+        if !own.is_empty() {
+            return Some(own.get(self.lang));
+        }
+        let (en, zh) = codes::find(code)?.todo;
+        Some(if self.lang == Lang::Zh { zh } else { en })
+    }
+
     /// A failure as JSON.
     pub fn failure_json(&self, f: &Failure) -> Value {
         let mut v = json!({"code": f.code, "message": f.message.get(self.lang)});
@@ -76,8 +85,8 @@ impl Out {
             if !f.place.is_empty() {
                 map.insert("place".into(), f.place.clone().into());
             }
-            if !f.hint.is_empty() {
-                map.insert("hint".into(), f.hint.get(self.lang).into());
+            if let Some(hint) = self.next_step(&f.code, &f.hint) {
+                map.insert("hint".into(), hint.into());
             }
             if !f.vendor_code.is_empty() {
                 map.insert("vendor_code".into(), f.vendor_code.clone().into());
@@ -92,8 +101,8 @@ impl Out {
         let severity = if p.severity == Severity::Error { "error" } else { "warning" };
         let mut v = json!({"code": p.code, "severity": severity, "file": p.file, "path": p.path, "message": p.message.get(self.lang)});
         if let Value::Object(map) = &mut v {
-            if !p.hint.is_empty() {
-                map.insert("hint".into(), p.hint.get(self.lang).into());
+            if let Some(hint) = self.next_step(&p.code, &p.hint) {
+                map.insert("hint".into(), hint.into());
             }
             add_spot(map, p.spot.as_deref());
         }
@@ -110,8 +119,8 @@ impl Out {
         if let Some(spot) = &f.spot {
             eprintln!("{}", caret(spot, "      "));
         }
-        if !f.hint.is_empty() {
-            eprintln!("      {} {}", paint("36", "→"), f.hint.get(self.lang));
+        if let Some(hint) = self.next_step(&f.code, &f.hint) {
+            eprintln!("      {} {hint}", paint("36", "→"));
         }
     }
 
@@ -138,8 +147,8 @@ impl Out {
         if let Some(spot) = &p.spot {
             out.push_str(&format!("\n{}", caret(spot, "      ")));
         }
-        if !p.hint.is_empty() {
-            out.push_str(&format!("\n      → {}", p.hint.get(self.lang)));
+        if let Some(hint) = self.next_step(&p.code, &p.hint) {
+            out.push_str(&format!("\n      → {hint}"));
         }
         out
     }

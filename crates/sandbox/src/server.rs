@@ -193,10 +193,7 @@ impl Sandbox {
         let failed = |why: std::io::Error| {
             SandboxError::new(
                 SandboxError::CANNOT_LISTEN,
-                text!(
-                    "cannot listen on `{shown}`: {why}; choose another address with `--listen`, port 0 takes any free one",
-                    "无法监听 `{shown}`：{why}；请用 `--listen` 指定其他地址，端口 0 表示任意空闲端口"
-                ),
+                text!("cannot listen on `{shown}`: {why}", "无法监听 `{shown}`：{why}"),
             )
         };
         let listener = TcpListener::bind(addr).await.map_err(failed)?;

@@ -5,6 +5,7 @@ use heliu_model::ports::{CallFilter, CallRow, Ledger};
 use heliu_model::{CallKind, Failure, Lang, text};
 use serde_json::{Value, json};
 
+use super::run::no_run;
 use crate::output::{Done, Out};
 use crate::wire::App;
 
@@ -56,9 +57,12 @@ fn quoted(s: &str) -> String {
     format!("'{}'", s.replace('\'', "'\\''"))
 }
 
-/// A call as a curl command. Secrets stay masked: they must be put in by hand.
-pub fn curl(row: &CallRow) -> String {
+/// A call as a curl command; `None` for a statement of a database. Secrets stay masked: they must be put in by hand.
+pub fn curl(row: &CallRow) -> Option<String> {
     let c = &row.call;
+    if !c.url.starts_with("http") {
+        return None;
+    }
     let mut parts = vec![format!("curl -X {} {}", c.method, quoted(&c.url))];
     for (k, v) in &c.request_headers {
         // curl counts for itself.
@@ -69,7 +73,15 @@ pub fn curl(row: &CallRow) -> String {
     if !c.request_body.is_empty() {
         parts.push(format!("--data-binary {}", quoted(&String::from_utf8_lossy(&c.request_body))));
     }
-    parts.join(" \\\n  ")
+    Some(parts.join(" \\\n  "))
+}
+
+fn show_curl(out: &Out, id: i64, words: &str) {
+    if out.json {
+        out.value(&json!({"id": id, "curl": words}));
+    } else {
+        out.line(words);
+    }
 }
 
 fn show(out: &Out, row: &CallRow, tz: Tz) {
@@ -123,12 +135,22 @@ pub async fn calls(
                 .into());
         };
         if as_curl {
-            let words = curl(&call);
-            if app.out.json {
-                app.out.value(&json!({"id": id, "curl": words}));
-            } else {
-                app.out.line(&words);
-            }
+            let Some(words) = curl(&call) else {
+                return Err(Failure::config(
+                    "HL-8015",
+                    text!(
+                        "call {id} is a statement of a database, no request",
+                        "调用 {id} 是数据库语句,不是 HTTP 请求"
+                    ),
+                )
+                .at("--curl")
+                .hint(text!(
+                    "`heliu calls {plan} --id {id}` shows it",
+                    "`heliu calls {plan} --id {id}` 可显示"
+                ))
+                .into());
+            };
+            show_curl(&app.out, id, &words);
         } else if app.out.json {
             app.out.value(&call_json(&app.out, &call, tz, true));
         } else {
@@ -137,13 +159,18 @@ pub async fn calls(
         return Ok(0);
     }
     let Some(row) = row else { return Ok(0) };
+    if let Some(ulid) = &run
+        && ledger.run(row.id, ulid).await?.is_none()
+    {
+        return Err(no_run(plan, ulid).into());
+    }
     let list = ledger.calls(row.id, CallFilter { run, limit, ..CallFilter::default() }).await?;
     let mut lines = Vec::new();
     for c in &list {
         if as_curl {
             // A listing has no bodies: each is read in full.
-            if let Some(full) = ledger.call(c.id).await? {
-                app.out.line(&curl(&full));
+            if let Some(words) = ledger.call(c.id).await?.as_ref().and_then(curl) {
+                show_curl(&app.out, c.id, &words);
             }
         } else if app.out.json {
             app.out.value(&call_json(&app.out, c, tz, false));

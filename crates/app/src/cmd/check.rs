@@ -27,6 +27,9 @@ pub async fn check(app: &App, plans: &[String]) -> Done {
     };
     let ledger = app.ledger_if_any()?;
     let names: Vec<String> = if plans.is_empty() { app.project.plan_names() } else { plans.to_vec() };
+    if names.is_empty() {
+        super::no_plans(app);
+    }
     let known = app.project.connector_names();
     let mut connectors: BTreeSet<String> = BTreeSet::new();
     let mut loaded: Vec<Loaded> = Vec::new();

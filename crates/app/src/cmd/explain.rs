@@ -10,11 +10,13 @@ pub fn explain(out: &Out, code: &str) -> Done {
     let Some(page) = codes::find(code) else {
         let ids: Vec<&str> = codes::all().map(|c| c.id).collect();
         let near = heliu_transform::nearest(&code.to_ascii_uppercase(), ids.iter().copied())
-            .unwrap_or("HL-1003")
-            .to_owned();
-        return Err(Failure::config("HL-8018", text!("there is no code `{code}`", "没有代码 `{code}`"))
-            .hint(text!("did you mean `{near}`?", "是否为 `{near}`?"))
-            .into());
+            .filter(|_| code.to_ascii_uppercase().starts_with("HL-"));
+        let failure = Failure::config("HL-8018", text!("there is no code `{code}`", "没有代码 `{code}`"));
+        return Err(match near {
+            Some(near) => failure.hint(text!("did you mean `{near}`?", "是否为 `{near}`?")),
+            None => failure,
+        }
+        .into());
     };
     let zh = out.lang == Lang::Zh;
     let pick = |t: (&'static str, &'static str)| if zh { t.1 } else { t.0 };

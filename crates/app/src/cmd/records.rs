@@ -8,6 +8,7 @@ use heliu_model::{Failure, Lang, Ts, text};
 use heliu_transform::Value;
 use serde_json::json;
 
+use super::trace::no_record;
 use crate::output::{Done, Out, Stop, reason};
 use crate::wire::App;
 
@@ -209,8 +210,22 @@ pub async fn retry(app: &App, plan: &str, state: &str, id: Option<String>, filte
         count += ledger.put_back(row.id, &rows, app.clock.now()).await?;
     }
     let name = &row.name;
+    if count == 0
+        && let Some(id) = &id
+    {
+        let filter = RecordFilter { state: None, id: Some(id.clone()), number: None, limit: 1, after: 0 };
+        let list = ledger.records(row.id, filter).await?;
+        let Some(found) = list.first() else { return Err(no_record(name, id).into()) };
+        let (is, wanted) = (found.state.word(), state.word());
+        app.out.hint(&text!(
+            "record `{id}` is {is}, or does not satisfy the condition; asked for are {wanted} ones",
+            "数据 `{id}` 的状态为 {is},或不满足条件;本次只放回 {wanted} 状态的数据"
+        ));
+    }
     if app.out.json {
         app.out.value(&json!({"plan": name, "state": state.word(), "put_back": count}));
+    } else if count == 0 {
+        app.out.line(&app.out.say(&text!("no record was put back", "没有数据被放回")));
     } else {
         app.out.line(&app.out.say(&text!(
             "{count} records wait again; `heliu run {name} --target-only` writes them",

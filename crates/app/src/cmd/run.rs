@@ -171,13 +171,24 @@ pub async fn run(app: &App, args: RunArgs) -> Done {
     Ok(code)
 }
 
+/// A run that is asked for by an id that the plan does not have.
+pub fn no_run(name: &str, ulid: &str) -> Failure {
+    Failure::config("HL-8012", text!("plan `{name}` has no run `{ulid}`", "方案 `{name}` 没有运行 `{ulid}`"))
+        .hint(text!("`heliu status {name}` names the last one", "`heliu status {name}` 会列出最近一次"))
+}
+
 /// `heliu certificate`
 pub async fn certificate(app: &App, plan: &str, run: Option<String>) -> Done {
     let ledger = app.ledger()?;
     let (row, tz) = app.must_find(&ledger, plan).await?;
     let found = match &run {
         Some(ulid) => ledger.run(row.id, ulid).await?,
-        None => ledger.runs(row.id, 1).await?.into_iter().next(),
+        // A run that only wrote has no window to account for.
+        None => {
+            let mut runs = ledger.runs(row.id, 100).await?;
+            let at = runs.iter().position(|r| !r.windows.is_empty()).unwrap_or(0);
+            (at < runs.len()).then(|| runs.swap_remove(at))
+        }
     };
     let Some(found) = found else {
         let shown = run.unwrap_or_default();
@@ -186,11 +197,7 @@ pub async fn certificate(app: &App, plan: &str, run: Option<String>) -> Done {
             Failure::config("HL-8011", text!("plan `{name}` has not run yet", "方案 `{name}` 尚未运行过"))
                 .hint(text!("start it with `heliu run {name}`", "用 `heliu run {name}` 运行"))
         } else {
-            Failure::config(
-                "HL-8012",
-                text!("plan `{name}` has no run `{shown}`", "方案 `{name}` 没有运行 `{shown}`"),
-            )
-            .hint(text!("`heliu status {name}` names the last one", "`heliu status {name}` 会列出最近一次"))
+            no_run(name, &shown)
         };
         return Err(f.into());
     };

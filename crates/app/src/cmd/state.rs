@@ -6,7 +6,7 @@ use heliu_model::config::PlanFile;
 use heliu_model::ports::{AlertFilter, Alerts, Clock, Ledger, Schedules, TickState, Trigger};
 use heliu_model::run::{RunReport, RunState};
 use heliu_model::schedule::{Schedule, jitter_ms};
-use heliu_model::{Lang, Ts};
+use heliu_model::{Lang, Ts, text};
 use serde_json::{Value, json};
 
 use super::budgets;
@@ -68,6 +68,9 @@ fn timetable(name: &str, plan: &PlanFile, tz: Tz, ticks: &[TickState], now: Ts) 
 pub async fn status(app: &App, plans: &[String]) -> Done {
     let ledger = app.ledger_if_any()?;
     let names: Vec<String> = if plans.is_empty() { app.project.plan_names() } else { plans.to_vec() };
+    if names.is_empty() {
+        super::no_plans(app);
+    }
     let (mut rows, mut open) = (Vec::new(), Vec::new());
     let zh = app.out.lang == Lang::Zh;
     let budgets = budgets::lines(app, ledger.as_ref()).await?;
@@ -134,8 +137,11 @@ pub async fn status(app: &App, plans: &[String]) -> Done {
             }));
             continue;
         }
+        let running = last.as_ref().is_some_and(|r| r.state == RunState::Open);
         let proof = match &report {
             None => "-",
+            Some(_) if running && zh => "尚无",
+            Some(_) if running => "none yet",
             Some(r) if r.balanced && zh => "平衡",
             Some(r) if r.balanced => "balanced",
             Some(_) if zh => "不平衡",
@@ -199,6 +205,12 @@ pub async fn watermark(app: &App, plan: &str, set: Option<&str>) -> Done {
     if let (Some(row), Some(words)) = (&row, set) {
         let wanted = App::time(words, "--set", tz)?;
         ledger.set_watermark(row.id, wanted, &owner(), app.clock.now()).await?;
+        if wanted > app.clock.now() {
+            app.out.hint(&text!(
+                "the watermark is ahead of now: until then every run goes on where the last one ended",
+                "水位线晚于当前时间:在此之前,每次运行都从上一次运行结束处继续"
+            ));
+        }
         at = Some(wanted);
     }
     if app.out.json {

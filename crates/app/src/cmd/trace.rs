@@ -16,18 +16,18 @@ fn content_json(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap_or_else(|_| String::from_utf8_lossy(bytes).into())
 }
 
+/// A record that is asked for by an id that the plan does not have.
+pub fn no_record(name: &str, id: &str) -> Failure {
+    Failure::config("HL-8016", text!("plan `{name}` has no record `{id}`", "方案 `{name}` 没有数据 `{id}`"))
+        .hint(text!("`heliu records {name}` lists them", "`heliu records {name}` 可列出数据"))
+}
+
 /// `heliu trace`
 pub async fn trace(app: &App, plan: &str, id: &str) -> Done {
     let ledger = app.ledger()?;
     let (row, tz) = app.must_find(&ledger, plan).await?;
     let Some(story) = ledger.story(row.id, id).await? else {
-        let name = &row.name;
-        return Err(Failure::config(
-            "HL-8016",
-            text!("plan `{name}` has no record `{id}`", "方案 `{name}` 没有数据 `{id}`"),
-        )
-        .hint(text!("`heliu records {name}` lists them", "`heliu records {name}` 可列出数据"))
-        .into());
+        return Err(no_record(&row.name, id).into());
     };
     let mut events: Vec<Value> = Vec::new();
     let time = |t: Option<Ts>| t.map(|t| t.rfc3339(tz));

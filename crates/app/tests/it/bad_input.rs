@@ -135,3 +135,34 @@ async fn secrets_are_sealed_and_named_when_missing() {
     p.run(&["secret", "rm", "jst"]).await.exits(0);
     p.run(&["secret", "rm", "jst"]).await.exits(2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_error_ends_with_a_next_step_and_only_near_names_are_proposed() {
+    let p = crate::harness::Project::new();
+    p.write("connectors/jst.toml", "platform = \"jushuitan\"\n[credentials]\napp_key = { env = \"NOT_SET_ANYWHERE\" }\napp_secret = \"x\"\n");
+    let a = p.run(&["check", "--json"]).await.exits(2).json();
+    for problem in a["problems"].as_array().unwrap() {
+        assert!(problem["hint"].as_str().is_some_and(|h| !h.is_empty()), "{problem}");
+    }
+    for (args, near) in [
+        (["explain", "foo"], None),
+        (["explain", "HL-3071"], Some("HL-")),
+        (["rnu", "shops"], Some("`run`")),
+        (["run", "--form"], Some("`--from`")),
+        (["worker", "--json"], Some("serve")),
+        (["frobnicate", "x"], None),
+    ] {
+        let said = p.run(&args).await.exits(2);
+        let said = format!("{}{}", said.out, said.err);
+        match near {
+            Some(near) => assert!(said.contains(near), "{args:?}: {said}"),
+            None => assert!(!said.contains("did you mean"), "{args:?}: {said}"),
+        }
+    }
+    let help = p.run(&["sandbox", "--help"]).await.exits(0).out;
+    let unknown = p.run(&["sandbox", "nowhere"]).await.exits(2).err;
+    let names = unknown.lines().next().unwrap().split("there are ").nth(1).unwrap();
+    for name in names.split(", ") {
+        assert!(help.contains(name), "{name} is not in the help");
+    }
+}

@@ -156,6 +156,23 @@ async fn a_poison_row_stands_alone_and_can_be_retried() {
     let ids: Vec<i64> = failed.iter().map(|r| r["id"].as_str().unwrap().parse().unwrap()).collect();
     assert_eq!(ids, bad);
     assert!(failed.iter().all(|r| r["code"].as_str().is_some_and(|c| c.starts_with("HL-5"))), "{failed:?}");
+    // Each is kept with the call that was refused because of it alone.
+    for r in &failed {
+        let (call, code) = (r["write_call"].to_string(), r["code"].as_str().unwrap());
+        let call = p.run(&["calls", "orders", "--id", &call, "--json"]).await.exits(0).json();
+        assert_eq!((&call["rows"], call["error"]["code"].as_str()), (&json!(1), Some(code)), "{call}");
+        let constraint = format!("c{}", r["id"].as_str().unwrap());
+        assert!(call["error"]["message"].as_str().unwrap().contains(&constraint), "{constraint} {call}");
+        let id = call["id"].to_string();
+        p.run(&["calls", "orders", "--id", &id, "--curl"]).await.exits(2);
+    }
+    let commands = p.run(&["calls", "orders", "--curl", "--json"]).await.exits(0).lines();
+    assert!(!commands.is_empty() && commands.iter().all(|c| c["curl"].as_str().unwrap().contains("http")));
+    p.run(&["calls", "orders", "--run", "01AAAAAAAAAAAAAAAAAAAAAAAA"]).await.exits(2);
+    p.run(&["retry", "orders", "--id", "none"]).await.exits(2);
+    let written = truth(&sandbox).keys().find(|k| !bad.contains(k)).unwrap().to_string();
+    let said = p.run(&["retry", "orders", "--id", &written]).await.exits(0);
+    assert!(said.err.contains("written"), "{said:?}");
     for id in &bad {
         bi.conn.query_drop(format!("ALTER TABLE outbound DROP CONSTRAINT c{id}")).await.unwrap();
     }

@@ -203,6 +203,9 @@ async fn source_only_then_target_only() {
     let written = p.run(&["run", "orders", "--target-only", "--json"]).await.exits(0).json();
     balances(&written);
     assert_eq!((number(&written, "/source/calls"), number(&written, "/target/written")), (0, 150));
+    // The certificate is about the last window, whatever was only written since.
+    let certificate = p.run(&["certificate", "orders", "--json"]).await.exits(0).json();
+    assert_eq!((&certificate["window"], &certificate["run"]), (&read["window"], &read["run"]));
     same(&rows(&p), &truth(&sandbox));
 }
 
