@@ -146,10 +146,14 @@ fn only(line: &Value, known: &[&str]) -> Result<(), Failure> {
     };
     for (key, _) in map.iter() {
         if !known.contains(&key) {
-            let near = heliu_transform::nearest(key, known.iter().copied()).unwrap_or("-").to_owned();
             let all = known.join(", ");
-            return Err(wrong("HL-8013", key, text!("unknown key `{key}`", "未知的键 `{key}`"))
-                .hint(text!("did you mean `{near}`? known are {all}", "是否为 `{near}`?可用的有 {all}")));
+            let hint = match heliu_transform::nearest(key, known.iter().copied()) {
+                Some(near) => {
+                    text!("did you mean `{near}`? known are {all}", "是否为 `{near}`?可用的有 {all}")
+                }
+                None => text!("known are {all}", "可用的有 {all}"),
+            };
+            return Err(wrong("HL-8013", key, text!("unknown key `{key}`", "未知的键 `{key}`")).hint(hint));
         }
     }
     Ok(())
@@ -307,7 +311,12 @@ pub fn eval(common: &Common, out: &Out, args: &EvalArgs) -> Done {
     let record = args.record.as_deref().map(read_json).transpose()?;
     let parser = match &args.parser {
         None => None,
-        Some(p) => Some(Value::parse(p.as_bytes()).map_err(|e| wrong("HL-8010", "--parser", e.text()))?),
+        Some(p) => Some(Value::parse(p.as_bytes()).map_err(|e| {
+            wrong("HL-8010", "--parser", e.text()).hint(text!(
+                r#"write an object, such as {{"name":"StringToArray","params":","}}"#,
+                r#"请写成对象,例如 {{"name":"StringToArray","params":","}}"#
+            ))
+        })?),
     };
     let expr = Value::from(args.expr.as_deref().unwrap_or(""));
     let (value, warnings) = evaluate(&EvalRequest {
