@@ -41,6 +41,13 @@ pub(crate) struct WriteCtx {
     pub put_off: Mutex<Option<Failure>>,
 }
 
+impl WriteCtx {
+    /// Of the writer of this shard.
+    fn fence(&self, shard: u32) -> Fence {
+        Fence { plan: self.plan.clone(), shard, run: self.heart.run, epoch: self.heart.epoch }
+    }
+}
+
 /// A record on its way, with the room its content takes.
 struct Handed {
     due: Due,
@@ -150,7 +157,7 @@ async fn writer(
     mut queue: mpsc::UnboundedReceiver<Handed>,
 ) -> Vec<(RowId, u32)> {
     let rows = ctx.target.shape().max_rows.min(ctx.batch).max(1);
-    let mut batches = batch::Batches::new(ctx.clone(), Fence { plan: ctx.plan.clone(), shard });
+    let mut batches = batch::Batches::new(ctx.clone(), ctx.fence(shard));
     let mut open = true;
     let mut held: Vec<Handed> = Vec::with_capacity(rows);
     while open {
@@ -191,9 +198,8 @@ pub(crate) async fn resolve_intents(
         return Ok(());
     }
     let shards = ctx.target.shape().writers.max(1);
-    let mut batches: Vec<_> = (0..shards)
-        .map(|shard| batch::Batches::new(ctx.clone(), Fence { plan: ctx.plan.clone(), shard }))
-        .collect();
+    let mut batches: Vec<_> =
+        (0..shards).map(|shard| batch::Batches::new(ctx.clone(), ctx.fence(shard))).collect();
     for intent in intents {
         // Each record under the fence of its own writer: a former owner that is still at it is displaced first.
         let mut rows: Vec<Vec<Due>> = batches.iter().map(|_| Vec::new()).collect();

@@ -263,6 +263,8 @@ pub(crate) fn commit_page(
 
 /// Stores elements that no run of the plan brings; see [`heliu_model::ports::Stored::put`].
 pub(crate) fn put(tx: &Transaction, put: StoredPut, packed: &[u8]) -> Result<PageOutcome, Stop> {
+    // Whoever slept while its run was taken over would store what is old by now over what is new.
+    runs::guard(tx, put.by.0, put.by.1)?;
     let plan = runs::plan(tx, &put.plan, &put.uuid, put.now)?.id;
     let (places, derived) = places(&put.body, &put.elements);
     let blob = save_packed(tx, put.body.len(), packed)?;

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use heliu_model::call::Exchange;
 use heliu_model::ports::{
-    Clock, Element, Fence, Found, Prepared, Render, Replay, RowBody, RowResult, Stored, StoredPut, Target,
-    TargetSession, TargetShape, Verdict, WriteRow,
+    Clock, Element, Fence, Found, Prepared, Render, Replay, RowBody, RowResult, RunId, Stored, StoredPut,
+    Target, TargetSession, TargetShape, Verdict, WriteRow,
 };
 use heliu_model::{Call, CallKind, Failure, Problem, text};
 use heliu_transform::canonical::{Scratch, content_hash};
@@ -153,7 +153,7 @@ impl Inner {
         Ok((body, elements))
     }
 
-    async fn put(&self, shaped: Vec<Shaped>, call: &mut Call) -> Result<(), Failure> {
+    async fn put(&self, shaped: Vec<Shaped>, by: (RunId, i64), call: &mut Call) -> Result<(), Failure> {
         if shaped.is_empty() {
             return Ok(());
         }
@@ -166,7 +166,7 @@ impl Inner {
         brought.response_body = body.clone();
         let (plan, uuid) = (self.receiver.name.clone(), self.receiver.uuid.clone());
         let (policy, now) = (self.receiver.policy, self.clock.now());
-        let put = StoredPut { plan, uuid, call: brought, body, elements, policy, now };
+        let put = StoredPut { plan, uuid, call: brought, body, elements, policy, by, now };
         self.stored.put(put).await.map(drop)
     }
 }
@@ -177,8 +177,8 @@ impl Target for StoreTarget {
         &self.shape
     }
 
-    async fn open(&self, _fence: &Fence) -> Result<Box<dyn TargetSession>, Failure> {
-        Ok(Box::new(self.clone()))
+    async fn open(&self, fence: &Fence) -> Result<Box<dyn TargetSession>, Failure> {
+        Ok(Box::new(Session { inner: self.inner.clone(), by: (fence.run, fence.epoch) }))
     }
 
     fn prepare(&self, rows: &[WriteRow]) -> Result<Vec<Prepared>, Failure> {
@@ -196,8 +196,13 @@ impl Target for StoreTarget {
     }
 }
 
+struct Session {
+    inner: Arc<Inner>,
+    by: (RunId, i64),
+}
+
 #[async_trait]
-impl TargetSession for StoreTarget {
+impl TargetSession for Session {
     async fn write(&mut self, rows: &[WriteRow]) -> Exchange<Vec<RowResult>> {
         let inner = &self.inner;
         let begun = inner.clock.monotonic_ms();
@@ -214,7 +219,7 @@ impl TargetSession for StoreTarget {
             });
         }
         call.rows = u32::try_from(shaped.len()).unwrap_or(u32::MAX);
-        let stored = inner.put(shaped, &mut call).await;
+        let stored = inner.put(shaped, self.by, &mut call).await;
         call.millis = u32::try_from(inner.clock.monotonic_ms().saturating_sub(begun)).unwrap_or(u32::MAX);
         call.failure = stored.as_ref().err().cloned();
         Exchange { calls: vec![call], result: stored.map(|()| results) }

@@ -7,6 +7,7 @@ mod mysql_connection;
 mod mysql_errors;
 mod select;
 mod sqlite;
+mod sqlite_session;
 mod statement;
 
 use std::sync::Arc;

@@ -1,22 +1,21 @@
 //! SQLite files as a target: the same interfaces as MySQL, embedded.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use heliu_model::call::Exchange;
 use heliu_model::ports::{
-    Clock, Fence, Found, Prepared, Render, Replay, RowBody, RowResult, Target, TargetSession, TargetShape,
-    WriteRow,
+    Clock, Fence, Prepared, Render, Replay, Target, TargetSession, TargetShape, WriteRow,
 };
-use heliu_model::{Call, CallKind, Class, ConnectorSpec, Failure, Problem, Text, text};
+use heliu_model::{ConnectorSpec, Failure, Problem, Text, text};
 use heliu_transform::{Metadata, Value};
 use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::statement::{Batch, Named, Verb};
-use super::{Job, params_of, rows_of};
+use super::sqlite_session::Session;
+use super::statement::{Batch, Verb};
+use super::{Job, rows_of};
 
 /// SQLite's own bound on placeholders.
 const MAX_PLACEHOLDERS: usize = 32_766;
@@ -34,7 +33,7 @@ pub(super) fn path(spec: &ConnectorSpec) -> Result<PathBuf, Failure> {
     }
 }
 
-fn failure(e: &rusqlite::Error, place: &str) -> Failure {
+pub(super) fn failure(e: &rusqlite::Error, place: &str) -> Failure {
     let said = e.to_string();
     let words = text!("the database says: {said}", "数据库返回:{said}");
     let code = match e {
@@ -122,10 +121,10 @@ pub(super) fn bind(v: &Value) -> Sql {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Table {
+pub(super) struct Table {
     /// Name, text affinity, nullable.
-    columns: Vec<(String, bool, bool)>,
-    unique: Vec<Vec<String>>,
+    pub(super) columns: Vec<(String, bool, bool)>,
+    pub(super) unique: Vec<Vec<String>>,
 }
 
 /// A SQLite target.
@@ -134,12 +133,12 @@ pub struct SqliteTarget {
     shape: TargetShape,
 }
 
-struct Inner {
+pub(super) struct Inner {
     path: PathBuf,
-    place: String,
-    job: Job,
-    fields: Vec<String>,
-    clock: Arc<dyn Clock>,
+    pub(super) place: String,
+    pub(super) job: Job,
+    pub(super) fields: Vec<String>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl SqliteTarget {
@@ -290,224 +289,5 @@ impl Target for SqliteTarget {
             Ok(out)
         })
         .await
-    }
-}
-
-struct Session {
-    db: Arc<Mutex<Connection>>,
-    table: Arc<Table>,
-    inner: Arc<Inner>,
-}
-
-impl Session {
-    fn names<'a>(&'a self, b: &'a Batch) -> Vec<&'a str> {
-        match &b.columns {
-            Some(c) => c.iter().map(String::as_str).collect(),
-            None => self.table.columns.iter().map(|c| c.0.as_str()).collect(),
-        }
-    }
-}
-
-fn batch(
-    db: &mut Connection,
-    b: &Batch,
-    rows: Vec<Vec<Sql>>,
-    columns: usize,
-    place: &str,
-) -> Result<(), Failure> {
-    let err = |e: rusqlite::Error| failure(&e, place);
-    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(err)?;
-    {
-        // One tuple a step: the statement stays prepared whatever the batch.
-        let mut statement = tx.prepare_cached(&b.statement(1, columns)).map_err(err)?;
-        for row in rows {
-            statement.execute(params_from_iter(row)).map_err(err)?;
-        }
-    }
-    tx.commit().map_err(err)
-}
-
-fn execute(
-    db: &mut Connection,
-    list: &[(Named, String)],
-    request: &heliu_transform::Map,
-    place: &str,
-) -> Result<Value, Failure> {
-    let err = |e: rusqlite::Error| failure(&e, place);
-    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(err)?;
-    let mut last_id = None;
-    let mut affected = 0;
-    for (n, key) in list {
-        for params in params_of(request, key) {
-            let values: Vec<Sql> = n
-                .names
-                .iter()
-                .map(|name| {
-                    if name.eq_ignore_ascii_case("lastInsertId") {
-                        last_id.map_or(Sql::Null, Sql::Integer)
-                    } else {
-                        bind(params.get(name).or_else(|| request.get(name)).unwrap_or(&Value::Null))
-                    }
-                })
-                .collect();
-            affected +=
-                tx.prepare_cached(&n.sql).map_err(err)?.execute(params_from_iter(values)).map_err(err)?;
-            last_id = last_id.or(Some(tx.last_insert_rowid()));
-        }
-    }
-    tx.commit().map_err(err)?;
-    let mut reply = heliu_transform::Map::new();
-    reply.insert("affectedRows", Value::from(affected as i64));
-    if let Some(id) = last_id {
-        reply.insert("lastInsertId", Value::from(id));
-    }
-    Ok(Value::Object(reply))
-}
-
-#[async_trait]
-impl TargetSession for Session {
-    async fn write(&mut self, rows: &[WriteRow]) -> Exchange<Vec<RowResult>> {
-        let inner = self.inner.clone();
-        let from = inner.clock.monotonic_ms();
-        let mut call = Call::new(CallKind::Write, inner.clock.now(), "SQL", &inner.place);
-        call.rows = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-        crate::point("target/write/before");
-        let result = self.all(rows, &mut call).await;
-        crate::point("target/write/after");
-        call.millis = u32::try_from(inner.clock.monotonic_ms().saturating_sub(from)).unwrap_or(u32::MAX);
-        call.failure = result.as_ref().err().cloned();
-        Exchange { calls: vec![call], result }
-    }
-
-    async fn look_up(&mut self, rows: &[WriteRow]) -> Exchange<Vec<Found>> {
-        let inner = self.inner.clone();
-        let Job::Batch(b) = &inner.job else {
-            return Exchange { calls: Vec::new(), result: Ok(vec![Found::Unknown; rows.len()]) };
-        };
-        let names = self.names(b);
-        let key = self.table.unique.iter().find_map(|index| {
-            index
-                .iter()
-                .map(|c| names.iter().position(|n| n.eq_ignore_ascii_case(c)).map(|i| (c.clone(), i)))
-                .collect::<Option<Vec<(String, usize)>>>()
-        });
-        let Some(key) = key else {
-            return Exchange { calls: Vec::new(), result: Ok(vec![Found::Unknown; rows.len()]) };
-        };
-        let quote = |n: &str| format!("\"{}\"", n.replace('"', "\"\""));
-        let table = quote(b.table.last().map_or("", String::as_str));
-        let by = key.iter().map(|(c, _)| format!("{} = ?", quote(c))).collect::<Vec<_>>().join(" AND ");
-        let sql = format!("SELECT 1 FROM {table} WHERE {by}");
-        let wanted: Vec<Vec<Sql>> = rows
-            .iter()
-            .map(|r| match &r.body {
-                RowBody::Columns(v) => key.iter().map(|(_, i)| v.get(*i).map_or(Sql::Null, bind)).collect(),
-                _ => Vec::new(),
-            })
-            .collect();
-        let db = self.db.clone();
-        let result = blocking(move || {
-            let db = db.lock().unwrap_or_else(PoisonError::into_inner);
-            wanted
-                .into_iter()
-                .map(|k| {
-                    if k.is_empty() || k.contains(&Sql::Null) {
-                        return Ok(Found::Unknown);
-                    }
-                    let found = db.prepare_cached(&sql).and_then(|mut q| q.exists(params_from_iter(k)));
-                    found
-                        .map(|f| if f { Found::Present } else { Found::Absent })
-                        .map_err(|e| failure(&e, &inner.place))
-                })
-                .collect()
-        })
-        .await;
-        Exchange { calls: Vec::new(), result }
-    }
-}
-
-impl Session {
-    async fn all(&mut self, rows: &[WriteRow], call: &mut Call) -> Result<Vec<RowResult>, Failure> {
-        let inner = self.inner.clone();
-        let db = self.db.clone();
-        match &inner.job {
-            Job::Batch(b) => {
-                let names = self.names(b);
-                let mut good = Vec::with_capacity(rows.len());
-                let mut results: Vec<RowResult> = Vec::with_capacity(rows.len());
-                for row in rows {
-                    let RowBody::Columns(values) = &row.body else { continue };
-                    let mut wrong = None;
-                    let bound: Vec<Sql> = values
-                        .iter()
-                        .enumerate()
-                        .map(|(i, v)| {
-                            let empty = matches!(v, Value::String(s) if s.is_empty());
-                            let column = names.get(i).and_then(|n| {
-                                self.table.columns.iter().find(|c| c.0.eq_ignore_ascii_case(n))
-                            });
-                            match column {
-                                Some((_, false, true)) if empty => Sql::Null,
-                                Some((name, false, false)) if empty => {
-                                    wrong = Some(name.clone());
-                                    Sql::Null
-                                }
-                                _ => bind(v),
-                            }
-                        })
-                        .collect();
-                    match wrong {
-                        None => {
-                            good.push(bound);
-                            results.push(RowResult::Written(None));
-                        }
-                        Some(field) => results.push(RowResult::Failed(Failure::data(
-                            "HL-5029",
-                            text!(
-                                "`{field}` is empty, and its column takes neither text nor NULL",
-                                "`{field}` 为空,而对应列既不是文本也不允许 NULL"
-                            ),
-                        ))),
-                    }
-                }
-                let columns = inner.fields.len();
-                let n = good.len();
-                call.request_body = format!("{} -- {n} rows", b.statement(1, columns)).into();
-                let b = b.clone();
-                if n > 0 {
-                    blocking(move || {
-                        let mut db = db.lock().unwrap_or_else(PoisonError::into_inner);
-                        batch(&mut db, &b, good, columns, &inner.place)
-                    })
-                    .await?;
-                }
-                Ok(results)
-            }
-            Job::Execute(list) => {
-                let list = list.clone();
-                call.request_body = list.first().map(|(n, _)| n.sql.clone()).unwrap_or_default().into();
-                let requests: Vec<heliu_transform::Map> = rows
-                    .iter()
-                    .filter_map(|r| match &r.body {
-                        RowBody::Object { request, .. } => Some(request.clone()),
-                        _ => None,
-                    })
-                    .collect();
-                blocking(move || {
-                    let mut db = db.lock().unwrap_or_else(PoisonError::into_inner);
-                    let mut out = Vec::with_capacity(requests.len());
-                    for request in &requests {
-                        match execute(&mut db, &list, request, &inner.place) {
-                            Ok(reply) => out.push(RowResult::Written(Some(reply))),
-                            Err(f) if f.class == Class::Data => out.push(RowResult::Failed(f)),
-                            Err(f) if out.is_empty() => return Err(f),
-                            Err(f) => out.push(RowResult::Waiting(f)),
-                        }
-                    }
-                    Ok(out)
-                })
-                .await
-            }
-        }
     }
 }

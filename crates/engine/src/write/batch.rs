@@ -332,16 +332,18 @@ impl Batches {
     /// can write; a process that slept in between finds its session gone.
     async fn once(&mut self, rows: &[WriteRow], calls: &mut Vec<Call>) -> Result<Vec<RowResult>, Failure> {
         let mut session = match self.session.take() {
-            Some(open) => {
-                self.ctx.heart.beat().await?;
-                open
-            }
+            Some(open) => open,
             None => {
                 let fresh = self.ctx.target.open(&self.fence).await?;
                 self.ctx.heart.check().await?;
                 fresh
             }
         };
+        if session.hold().await? {
+            self.ctx.heart.check().await?;
+        } else {
+            self.ctx.heart.beat().await?;
+        }
         let exchange = session.write(rows).await;
         calls.extend(exchange.calls);
         if exchange.result.as_ref().is_ok_and(|_| true)

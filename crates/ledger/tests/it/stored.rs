@@ -91,7 +91,27 @@ async fn a_page_ends_where_its_bytes_end() {
     assert_eq!(ids(&all(&ledger, small).await), ["1", "2", "3"]);
 }
 
-fn put(records: &[(&str, &str)], now: Ts) -> StoredPut {
+/// An open run of the plan that writes, owned by `owner` until the lease ends; of whoever comes then, by that one.
+async fn writer(ledger: &SqliteLedger, owner: &str, now: Ts) -> (RunId, i64) {
+    let plan = ledger.plan("writer", "0193-writer", now).await.expect("plan");
+    let opening = ledger
+        .open_run(OpenRun {
+            plan: plan.id,
+            ulid: "01HWRITER".into(),
+            kind: heliu_model::run::RunKind::Normal,
+            windows: Vec::new(),
+            owner: owner.into(),
+            now,
+            lease_until: now.plus_ms(60_000),
+            tick: None,
+        })
+        .await
+        .expect("open_run");
+    let RunOpening::Owned(run) = opening else { panic!("{opening:?}") };
+    (run.id, run.epoch)
+}
+
+fn put(by: (RunId, i64), records: &[(&str, &str)], now: Ts) -> StoredPut {
     let body = Bytes::from(records.iter().map(|r| r.1).collect::<Vec<_>>().join(","));
     let mut from = 0;
     let elements = records
@@ -121,6 +141,7 @@ fn put(records: &[(&str, &str)], now: Ts) -> StoredPut {
         body,
         elements,
         policy: Policy::default(),
+        by,
         now,
     }
 }
@@ -128,11 +149,12 @@ fn put(records: &[(&str, &str)], now: Ts) -> StoredPut {
 #[tokio::test]
 async fn what_is_put_waits_once_and_a_change_back_is_a_change() {
     let (_dir, ledger) = open();
+    let by = writer(&ledger, "one", START).await;
     let (a, b) = (r#"{"id":1,"v":"a"}"#, r#"{"id":1,"v":"b"}"#);
     let mut said = Vec::new();
     for (i, content) in [a, a, b, a, a].into_iter().enumerate() {
         let out =
-            ledger.put(put(&[("1", content), ("2", "{}")], START.plus_ms(i as i64))).await.expect("put");
+            ledger.put(put(by, &[("1", content), ("2", "{}")], START.plus_ms(i as i64))).await.expect("put");
         said.push((out.records.new, out.records.changed, out.records.unchanged));
     }
     assert_eq!(said, [(2, 0, 0), (0, 0, 2), (0, 1, 1), (0, 1, 1), (0, 0, 2)]);
@@ -148,7 +170,8 @@ async fn what_is_put_waits_once_and_a_change_back_is_a_change() {
 #[tokio::test]
 async fn what_is_put_during_a_run_of_the_plan_is_due_in_it() {
     let (_dir, ledger) = open();
-    ledger.put(put(&[("1", r#"{"id":1}"#)], START)).await.expect("put");
+    let by = writer(&ledger, "one", START).await;
+    ledger.put(put(by, &[("1", r#"{"id":1}"#)], START)).await.expect("put");
     let plan = ledger.find_plan("material").await.expect("find").expect("there");
     let opening = ledger
         .open_run(OpenRun {
@@ -168,7 +191,7 @@ async fn what_is_put_during_a_run_of_the_plan_is_due_in_it() {
     let due = ledger.claim(claim.clone()).await.expect("claim");
     assert_eq!(due.len(), 1);
     // The version in the writer's hands is replaced, another one comes.
-    ledger.put(put(&[("1", r#"{"id":1,"v":2}"#), ("2", "{}")], START)).await.expect("put");
+    ledger.put(put(by, &[("1", r#"{"id":1,"v":2}"#), ("2", "{}")], START)).await.expect("put");
     let settle = Settle {
         run: run.id,
         epoch: run.epoch,
@@ -196,4 +219,21 @@ async fn what_is_put_during_a_run_of_the_plan_is_due_in_it() {
         (row.counts.waiting_before, row.counts.target.superseded, row.counts.target.waiting),
         (3, 1, 2)
     );
+}
+
+/// It slept before it stored a batch, and what it holds is old by now.
+#[tokio::test]
+async fn whoever_was_taken_over_stores_nothing_old_over_anything_new() {
+    let (_dir, ledger) = open();
+    let sleeper = writer(&ledger, "one", START).await;
+    let (old, new) = (r#"{"id":1,"v":"old"}"#, r#"{"id":1,"v":"new"}"#);
+    let later = START.plus_ms(61_000);
+    let successor = writer(&ledger, "two", later).await;
+    assert_eq!((successor.0, successor.1 > sleeper.1), (sleeper.0, true));
+    ledger.put(put(successor, &[("1", new)], later)).await.expect("put");
+    let late = ledger.put(put(sleeper, &[("1", old)], later)).await.expect_err("its run is another one's");
+    assert_eq!(late.code, "HL-6005", "{late}");
+    let plan = ledger.find_plan("material").await.expect("find").expect("there");
+    let story = ledger.story(plan.id, "1").await.expect("story").expect("there");
+    assert_eq!(story.content.as_deref(), Some(new.as_bytes()));
 }

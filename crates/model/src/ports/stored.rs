@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::ports::{Element, PageOutcome, RowId};
+use crate::ports::{Element, PageOutcome, RowId, RunId};
 use crate::record::{Policy, State};
 use crate::{Call, Failure, Ts};
 
@@ -91,6 +91,8 @@ pub struct StoredPut {
     pub elements: Vec<Element>,
     /// How known ids are treated.
     pub policy: Policy,
+    /// The run that writes them, and its epoch: nothing is stored once that run has been taken over.
+    pub by: (RunId, i64),
     /// Now.
     pub now: Ts,
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use heliu_transform::{Map, Value};
 
 use crate::call::Exchange;
-use crate::ports::Prepared;
+use crate::ports::{Prepared, RunId};
 use crate::{Failure, Problem};
 
 /// In which form the engine renders a record for this target.
@@ -102,6 +102,10 @@ pub struct Fence {
     pub plan: String,
     /// Shard of the plan's ids.
     pub shard: u32,
+    /// The run that writes, and the epoch in which it is the writer's.
+    pub run: RunId,
+    /// As long as the ledger knows this epoch, nobody has taken the run over.
+    pub epoch: i64,
 }
 
 /// A system that records are written to.
@@ -134,6 +138,16 @@ pub trait Target: Send + Sync {
 /// One writer of a target.
 #[async_trait]
 pub trait TargetSession: Send {
+    /// Keeps every other writer of these records out until the next `write` has ended. True when something is held
+    /// now: the engine then asks the ledger once more whether the run is still its own, so that a process that slept
+    /// before it came here writes nothing old over what a successor has written.
+    ///
+    /// # Errors
+    /// Somebody else holds it for too long.
+    async fn hold(&mut self) -> Result<bool, Failure> {
+        Ok(false)
+    }
+
     /// Writes the rows once: all of them in one statement or request as far as the target allows. `Err` speaks of
     /// the whole batch (nothing of it was written, unless `doubt`); `Ok` has one result per row, in order.
     async fn write(&mut self, rows: &[WriteRow]) -> Exchange<Vec<RowResult>>;

@@ -42,6 +42,7 @@ pub struct Table {
     /// Look-ups.
     pub look_ups: u32,
     sessions: BTreeMap<(String, u32), u64>,
+    held: Option<u64>,
     opened: u64,
 }
 
@@ -93,6 +94,8 @@ pub struct FakeTarget {
     gate: Arc<dyn Gate>,
     /// A newer writer of the same records displaces an older one (as a named lock does).
     pub fenced: bool,
+    /// One writer at a time, and nobody displaces it (as with the lock of an embedded database).
+    pub locks: bool,
     /// A second row of one id is refused.
     pub insert_only: bool,
     /// Milliseconds that a write takes.
@@ -109,6 +112,7 @@ impl FakeTarget {
             script: shared(Box::new(|_, _, _| Did::Answer)),
             gate: Arc::new(Open),
             fenced: true,
+            locks: false,
             insert_only: false,
             latency: 10,
         }
@@ -178,6 +182,7 @@ impl Target for FakeTarget {
             clock: self.clock.clone(),
             script: self.script.clone(),
             fenced: self.fenced,
+            locks: self.locks,
             insert_only: self.insert_only,
             latency: self.latency,
         }))
@@ -196,11 +201,22 @@ struct Session {
     clock: Arc<dyn Clock>,
     script: Shared<Script>,
     fenced: bool,
+    locks: bool,
     insert_only: bool,
     latency: u64,
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
 impl Session {
+    fn let_go(&self) {
+        with(&self.table, |t| t.held = t.held.filter(|by| *by != self.number));
+    }
+
     fn displaced(&self, table: &Table) -> Option<Failure> {
         (self.fenced && table.sessions.get(&self.key) != Some(&self.number)).then(|| {
             Failure::transient(
@@ -263,12 +279,29 @@ impl Session {
 
 #[async_trait]
 impl TargetSession for Session {
+    async fn hold(&mut self) -> Result<bool, Failure> {
+        if !self.locks {
+            return Ok(false);
+        }
+        self.gate.before("hold").await?;
+        for _ in 0..10 {
+            let mine = with(&self.table, |t| *t.held.get_or_insert(self.number) == self.number);
+            if mine {
+                self.gate.after("hold").await?;
+                return Ok(true);
+            }
+            self.clock.sleep_ms(1_000).await;
+        }
+        Err(Failure::transient("FAKE-BUSY", text!("another writer holds the lock", "另一个写入者持有锁")))
+    }
+
     async fn write(&mut self, rows: &[WriteRow]) -> Exchange<Vec<RowResult>> {
         let mut call = Call::new(CallKind::Write, self.clock.now(), "POST", "fake://target/rows");
         if let Err(failure) = self.gate.before("write").await {
             return Exchange { calls: Vec::new(), result: Err(failure) };
         }
         let result = self.work(rows);
+        self.let_go();
         self.clock.sleep_ms(self.latency).await;
         call.millis = u32::try_from(self.latency).unwrap_or(u32::MAX);
         call.rows = u32::try_from(rows.len()).unwrap_or(u32::MAX);
