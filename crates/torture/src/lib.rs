@@ -152,14 +152,18 @@ impl Rack {
         self.play(seed, 2, Some(damage)).await
     }
 
-    /// Starts one of [`PLANS`] again and again, each time with one of these fail points that lets the process die at
+    /// Starts some of [`PLANS`] again and again, each time with one of these fail points that lets the process die at
     /// its `n`th passage; then without, and compares. Gives the points that were never passed, too.
     ///
     /// # Errors
     /// As [`Rack::round`].
-    pub async fn points(&self, plan: &'static str, points: &[Point]) -> Result<(Tally, Vec<Point>), Trouble> {
+    pub async fn points(
+        &self,
+        plans: &[&'static str],
+        points: &[Point],
+    ) -> Result<(Tally, Vec<Point>), Trouble> {
         let mut rng = Rng::new(1);
-        let mut world = World::new(&self.program, self.db, &mut rng, &[plan], Some(12)).await?;
+        let mut world = World::new(&self.program, self.db, &mut rng, plans, Some(12)).await?;
         let (mut tally, mut missed) = (Tally { rounds: 1, ..Tally::default() }, Vec::new());
         for point in points {
             let moment = Moment::Point(point.at, point.nth);

@@ -178,6 +178,8 @@ impl World {
             ("insert", &growing, self.table("keyed").await?),
             ("log", &growing, self.table("plain").await?),
             ("post", &numbers, self.delivered()),
+            ("kept", &moving, self.table("kept").await?),
+            ("query", &moving, self.table("queried").await?),
         ] {
             if !self.plans.contains(&plan) {
                 continue;

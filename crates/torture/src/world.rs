@@ -21,8 +21,9 @@ use heliu_testkit::mariadb::{MariaDb, USER};
 use heliu_testkit::rng::Rng;
 
 /// The plans, all started by one command: a statement that may be repeated, rows that can be looked up, rows that cannot,
-/// and deliveries over HTTP.
-pub const PLANS: [&str; 4] = ["replace", "insert", "log", "post"];
+/// deliveries over HTTP; and between plans: one that stores records for another, that one, and one that reads what the
+/// first has read.
+pub const PLANS: [&str; 7] = ["replace", "insert", "log", "post", "store", "kept", "query"];
 /// Columns of the tables.
 pub(super) const COLUMNS: [&str; 6] = ["io_id", "o_id", "so_id", "shop_id", "modified", "items"];
 const REFRESH: &str = "/openWeb/auth/refreshToken";
@@ -45,8 +46,6 @@ pub(super) struct World {
     pub(super) db: Conn,
     /// How long a life takes that is not cut short.
     pub(super) usual: Duration,
-    /// The last process that came to its end found the token it had just got refused.
-    refused: bool,
     changes: u64,
 }
 
@@ -103,7 +102,10 @@ impl World {
         root.disconnect().await?;
         let dsn = server.dsn(&name);
         let mut db = Conn::new(Opts::from_url(&dsn)?).await?;
-        for (table, key) in [("outbound", " PRIMARY KEY"), ("keyed", " PRIMARY KEY"), ("plain", "")] {
+        let key = " PRIMARY KEY";
+        for (table, key) in
+            [("outbound", key), ("keyed", key), ("plain", ""), ("kept", key), ("queried", key)]
+        {
             db.query_drop(format!(
                 "CREATE TABLE {table} (io_id BIGINT{key}, o_id BIGINT, so_id VARCHAR(64), shop_id BIGINT,
                  modified DATETIME, items LONGTEXT)"
@@ -124,25 +126,28 @@ impl World {
             posts,
             db,
             usual: Duration::from_millis(800),
-            refused: false,
             changes: 0,
         };
         world.write("connectors/bi.toml", &format!("platform = \"mysql\"\ndsn = \"{through}\"\n"))?;
         let to = format!("platform = \"http\"\nbase_url = \"{}\"\n", world.posts.url());
         world.write("connectors/to.toml", &to)?;
+        world.write("connectors/here.toml", "platform = \"heliu\"\n")?;
         world.authorise()?;
         let rows = batch.unwrap_or(*rng.pick(&[1, 5, 40]));
         for (plan, from, target) in [
-            ("replace", "moving", sql("REPLACE", "outbound")),
-            ("insert", "growing", sql("INSERT", "keyed")),
-            ("log", "growing", sql("INSERT", "plain")),
-            ("post", "growing", post()),
+            ("replace", source("moving"), sql("REPLACE", "outbound")),
+            ("insert", source("growing"), sql("INSERT", "keyed")),
+            ("log", source("growing"), sql("INSERT", "plain")),
+            ("post", source("growing"), post()),
+            ("store", source("moving"), store()),
+            ("kept", given(), sql("REPLACE", "kept")),
+            ("query", asked(), sql("REPLACE", "queried")),
         ] {
-            let of = if from == "moving" { &world.moving } else { &world.growing };
+            let of = if from["connector"] == "growing" { &world.growing } else { &world.moving };
             let start = of.truth().orders.values().filter_map(|o| text_of(o, "modified")).min();
             // A person looks at every single one that is in doubt.
             let rows = if plan == "log" { rows.min(2) } else { rows };
-            let plan_file = json!({"start": start, "lookback": "3s", "batchSize": rows, "source": source(from), "target": target});
+            let plan_file = json!({"start": start, "lookback": "3s", "batchSize": rows, "source": from, "target": target});
             world.write(&format!("plans/{plan}.json"), &plan_file.to_string())?;
         }
         Ok(world)
@@ -315,13 +320,10 @@ impl World {
 
     /// What a process that came to its end may say: its proof; that a person is needed; nothing else.
     fn hear(&mut self, said: &Said, tally: &mut Tally) -> Result<(), Trouble> {
-        let (mut authorise, again) = (false, std::mem::take(&mut self.refused));
+        let mut authorise = false;
         for line in &said.lines {
             match line["error"]["code"].as_str() {
                 Some("HL-4007") => authorise = true,
-                // The pair it had just got is refused, as when a refresh that a killed process had sent is answered after
-                // its own. The next start goes on, or asks for a person: it does not say the same again.
-                Some("HL-4001") if !again && line["error"]["vendor_code"] == "100" => self.refused = true,
                 None if !line["error"].is_null() => {
                     tally.wrong.push(format!("an error without code: {line}"))
                 }
@@ -342,6 +344,29 @@ impl World {
     pub(super) fn ledger(&self) -> PathBuf {
         self.dir.path().join(".heliu/ledger.db")
     }
+}
+
+/// Records for the plan `kept`.
+fn store() -> Value {
+    let request: Vec<Value> =
+        COLUMNS.iter().map(|c| json!({"field": c, "value": format!("{{{{{c}}}}}")})).collect();
+    json!({"connector": "here", "metadata": {"api": "store", "method": "POST", "request": request,
+        "otherRequest": [{"field": "scheme_id", "value": "kept"}]}})
+}
+
+/// What others store.
+fn given() -> Value {
+    json!({"connector": "here", "metadata": {"api": "callback", "id": "io_id", "number": "o_id", "idCheck": true}})
+}
+
+/// What the plan `store` has read.
+fn asked() -> Value {
+    json!({"connector": "here", "metadata": {
+        "api": "query", "method": "POST", "number": "o_id", "id": "io_id",
+        "pagination": {"pageSize": 40}, "idCheck": true, "request": [
+            {"field": "scheme_id", "value": "store"},
+            {"field": "begin_at", "type": "int", "value": "{{LAST_SYNC_TIME}}"},
+            {"field": "end_at", "type": "int", "value": "{{CURRENT_TIME}}"}]}})
 }
 
 fn post() -> Value {

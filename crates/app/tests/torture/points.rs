@@ -2,9 +2,13 @@
 //! gives the same rows and a balanced certificate.
 
 use heliu_ledger::COMMITS;
-use heliu_torture::{PLANS, Point, Rack, Tally};
+use heliu_torture::{Point, Rack, Tally};
 
 use crate::rack;
+
+/// The plans that run together. Those that have to do with each other's records are one.
+const SETS: &[&[&str]] = &[&["replace"], &["insert"], &["log"], &["post"], BETWEEN];
+const BETWEEN: &[&str] = &["store", "kept", "query"];
 
 /// Transactions of a run, and at which of their passages the process dies.
 const OFTEN: &[(&str, &[u64])] = &[
@@ -27,6 +31,9 @@ const OFTEN: &[(&str, &[u64])] = &[
     ("ledger/close_run", &[1]),
 ];
 
+/// What only plans do that write for others or read what others have read.
+const OFTEN_BETWEEN: &[(&str, &[u64])] = &[("ledger/put", &[1, 3]), ("ledger/read_until", &[1])];
+
 /// Transactions that no run of these plans makes, or only when something else goes wrong, or after a time.
 const ELSEWHERE: &[&str] = &[
     "set_watermark",
@@ -36,8 +43,6 @@ const ELSEWHERE: &[&str] = &[
     "shrink",
     "space",
     "put_back",
-    "read_until",
-    "put",
     "timetable",
     "answer",
     "set_secret",
@@ -67,31 +72,44 @@ const AGAIN: &[&str] = &[
     "ledger/close_run",
 ];
 
+/// Likewise where one has stored records for another.
+const AGAIN_BETWEEN: &[&str] = &[
+    "ledger/open_run",
+    "ledger/claim",
+    "ledger/put",
+    "ledger/settle",
+    "ledger/read_until",
+    "ledger/commit_page",
+    "ledger/close_run",
+];
+
 /// Deaths in one project before it is compared.
 const CHAIN: usize = 8;
 
 /// What was played, what came of it, and which points were never passed.
 type Played = (String, Tally, Vec<Point>);
 
-/// Plays the cases of each plan in chains, some at a time.
-async fn all(cases: impl Fn(usize, &'static str) -> Vec<Point>) -> Vec<Played> {
+/// Plays the cases of each set of plans in chains, some at a time. A point that was never passed fails.
+async fn all(cases: impl Fn(usize, &'static [&'static str]) -> Vec<Point>) -> Vec<Played> {
     let rack: Rack = rack();
-    let chains: Vec<(&'static str, Vec<Point>)> = PLANS
-        .into_iter()
+    let chains: Vec<(&'static [&'static str], Vec<Point>)> = SETS
+        .iter()
         .enumerate()
-        .flat_map(|(i, plan)| cases(i, plan).chunks(CHAIN).map(|c| (plan, c.to_vec())).collect::<Vec<_>>())
+        .flat_map(|(i, plans)| {
+            cases(i, plans).chunks(CHAIN).map(|c| (*plans, c.to_vec())).collect::<Vec<_>>()
+        })
         .collect();
     let (mut chains, mut played) = (chains.into_iter(), Vec::new());
     let mut tasks = tokio::task::JoinSet::new();
     loop {
         while tasks.len() < 3
-            && let Some((plan, points)) = chains.next()
+            && let Some((plans, points)) = chains.next()
         {
             let rack = rack.clone();
             tasks.spawn(async move {
-                let told = format!("{plan}: {points:?}");
+                let told = format!("{plans:?}: {points:?}");
                 let (tally, missed) =
-                    rack.points(plan, &points).await.unwrap_or_else(|e| panic!("{told}: {e}"));
+                    rack.points(plans, &points).await.unwrap_or_else(|e| panic!("{told}: {e}"));
                 (told, tally, missed)
             });
         }
@@ -109,18 +127,19 @@ fn name(at: &str, side: &str) -> &'static str {
 #[test]
 fn every_transaction_of_the_ledger_is_aimed_at_or_known_to_lie_elsewhere() {
     for commit in COMMITS {
-        let here = OFTEN.iter().any(|(at, _)| at.strip_prefix("ledger/") == Some(commit));
+        let here =
+            OFTEN.iter().chain(OFTEN_BETWEEN).any(|(at, _)| at.strip_prefix("ledger/") == Some(commit));
         assert!(here != ELSEWHERE.contains(&commit), "{commit}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_death_at_any_boundary_changes_nothing_of_the_result() {
-    let cases = |i: usize, _: &'static str| {
+    let cases = |i: usize, plans: &'static [&'static str]| {
         let mut points = Vec::new();
-        for (at, passages) in OFTEN {
+        for (at, passages) in if plans == BETWEEN { OFTEN_BETWEEN } else { OFTEN } {
             // What has to do with the target is seen with every kind of it, the rest with two.
-            let often = ["commit_page", "announce", "write", "settle"].iter().any(|w| at.ends_with(w));
+            let often = ["commit_page", "announce", "write", "settle", "put"].iter().any(|w| at.ends_with(w));
             for nth in passages.iter().filter(|_| often || i.is_multiple_of(2)) {
                 for side in ["before", "after"] {
                     points.push(Point { at: name(at, side), nth: *nth, fresh: true });
@@ -141,15 +160,19 @@ async fn a_death_at_any_boundary_changes_nothing_of_the_result() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_takes_over_may_die_as_well() {
-    let cases = |_: usize, plan: &'static str| {
+    let cases = |_: usize, plans: &'static [&'static str]| {
         let mut points = Vec::new();
-        for at in AGAIN {
+        let (list, first) = match plans == BETWEEN {
+            true => (AGAIN_BETWEEN, "ledger/put/after"),
+            false => (AGAIN, "target/write/after"),
+        };
+        for at in list {
             // What may be repeated is, and of what nothing is known nothing can be asked.
-            if *at == "target/look_up" && ["replace", "post"].contains(&plan) {
+            if *at == "target/look_up" && plans.iter().any(|p| ["replace", "post"].contains(p)) {
                 continue;
             }
             for side in ["before", "after"] {
-                points.push(Point { at: "target/write/after", nth: 2, fresh: true });
+                points.push(Point { at: first, nth: 2, fresh: true });
                 points.push(Point { at: name(at, side), nth: 1, fresh: false });
             }
         }
