@@ -8,6 +8,7 @@ pub mod http;
 pub mod manifest;
 pub mod notify;
 mod registry;
+mod skew;
 pub mod sql;
 
 pub use catalogue::ApiFacts;

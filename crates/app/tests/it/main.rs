@@ -22,6 +22,7 @@ mod retention;
 mod rules;
 mod serve;
 mod sql;
+mod sql_source;
 mod sqlite;
 mod stub;
 mod tls;

@@ -17,9 +17,9 @@ use super::encode::Setting;
 use super::mask::Mask;
 use super::outcome::{Reading, Told};
 use super::pace::{Lines, Watch};
-use super::skew::Skew;
 use super::token::refused;
 use crate::manifest::{CredentialForm, Manifest, Route, fits};
+use crate::skew::Skew;
 
 /// What outside calls need from the rest of the program.
 #[derive(Clone)]

@@ -16,7 +16,6 @@ mod pace_tests;
 mod probe;
 mod quota;
 mod rehearse;
-mod skew;
 mod source;
 mod target;
 mod token;

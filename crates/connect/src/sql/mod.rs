@@ -187,6 +187,8 @@ pub(crate) async fn build_source(
         return Err(errors);
     }
     let db = if platform == "mysql" {
+        // The session has the zone in which the plan names its times: both mean the same instant by them.
+        let spec = &ConnectorSpec { timezone: Some(tz), ..spec.clone() };
         select::Db::Mysql(mysql_connection::pool(spec).map_err(one)?, mysql_connection::place(spec))
     } else {
         select::Db::Sqlite(sqlite::path(spec).map_err(one)?)

@@ -223,9 +223,13 @@ fn read(spec: &ConnectorSpec) -> (OptsBuilder, Vec<Problem>) {
     }
     let zone = spec.timezone.unwrap_or(chrono_tz::Asia::Shanghai);
     let mut setup = vec!["SET NAMES utf8mb4".to_owned()];
-    if let Some(offset) = fixed_offset(zone) {
-        setup.push(format!("SET time_zone = '{offset}'"));
-    }
+    setup.push(match session_zone(zone) {
+        Ok(offset) => format!("SET time_zone = '{offset}'"),
+        // The server knows names of zones only when its tables of them were filled: otherwise it keeps its own.
+        Err(name) => format!(
+            "SET time_zone = IF(CONVERT_TZ('2024-01-01', '+00:00', '{name}') IS NULL, @@SESSION.time_zone, '{name}')"
+        ),
+    });
     // A plan needs a connection for each writer and one to look at the table.
     let pool = PoolConstraints::new(0, most.max(3)).unwrap_or_default();
     let builder = builder
@@ -238,16 +242,19 @@ fn read(spec: &ConnectorSpec) -> (OptsBuilder, Vec<Problem>) {
     (builder, problems)
 }
 
-/// `+08:00` for zones without clock changes; others keep the server's.
-fn fixed_offset(zone: chrono_tz::Tz) -> Option<String> {
+/// What a session is told of a zone: `+08:00` for one without clock changes, else its name as an error: not every
+/// server knows it.
+pub(super) fn session_zone(zone: chrono_tz::Tz) -> Result<String, &'static str> {
     use chrono::{Offset, TimeZone};
     let at =
         |m| zone.with_ymd_and_hms(2024, m, 15, 0, 0, 0).single().map(|t| t.offset().fix().local_minus_utc());
-    let (winter, summer) = (at(1)?, at(7)?);
-    (winter == summer).then(|| {
-        let sign = if winter < 0 { '-' } else { '+' };
-        format!("{sign}{:02}:{:02}", winter.abs() / 3600, winter.abs() / 60 % 60)
-    })
+    match (at(1), at(7)) {
+        (Some(winter), Some(summer)) if winter == summer => {
+            let sign = if winter < 0 { '-' } else { '+' };
+            Ok(format!("{sign}{:02}:{:02}", winter.abs() / 3600, winter.abs() / 60 % 60))
+        }
+        _ => Err(zone.name()),
+    }
 }
 
 /// A pool of connections; none is opened yet.

@@ -1,7 +1,7 @@
 //! `select`: rows of a database as records (dialect §6.5).
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use heliu_model::call::Exchange;
 use heliu_model::ports::{Clock, Page, PageRequest, Prepared, Source, SourceShape};
 use heliu_model::walk::{PageAt, Paging};
-use heliu_model::{Call, CallKind, Failure, Problem, text};
+use heliu_model::{Call, CallKind, Failure, Problem, Text, Ts, text};
 use heliu_transform::mapping::Request;
 use heliu_transform::{Context, Map, Metadata, Number, Value};
 use mysql_async::prelude::Queryable;
@@ -17,6 +17,12 @@ use mysql_async::{Params, Value as Sql};
 
 use super::statement::Named;
 use super::{mysql, mysql_connection, mysql_errors, params_of, sqlite};
+use crate::skew::Skew;
+
+/// What a server says of its clock holds for so long (ms): a run asks once, a service now and then.
+const CLOCK_MS: u64 = 60_000;
+/// Rows of one statement are in memory together; beyond this (bytes) it has to be read in pages.
+const MOST_BYTES: usize = 256 * 1024 * 1024;
 
 /// The database behind a source.
 pub(super) enum Db {
@@ -31,6 +37,9 @@ pub(super) struct SelectSource {
     shape: SourceShape,
     tz: Tz,
     clock: Arc<dyn Clock>,
+    skew: Skew,
+    /// When the server was last asked for its time, by the count that only grows.
+    asked: Mutex<Option<u64>>,
 }
 
 fn statement(meta: &Metadata) -> Option<String> {
@@ -97,7 +106,8 @@ impl SelectSource {
             anchor: None,
             concurrency: 2,
         };
-        SelectSource { db, request: Request::compile(meta), shape, tz, clock }
+        let (skew, asked) = (Skew::default(), Mutex::new(None));
+        SelectSource { db, request: Request::compile(meta), shape, tz, clock, skew, asked }
     }
 
     fn place(&self) -> String {
@@ -152,18 +162,56 @@ impl SelectSource {
         Ok((named.sql, values))
     }
 
-    async fn rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Map>, Failure> {
+    /// Asks the server for its time, now and then: rows that it stamps go on coming behind what its clock has reached.
+    /// Gives what is to be said when the session's zone is not the plan's.
+    async fn look_at_its_clock(&self, conn: &mut mysql_async::Conn) -> Option<Text> {
+        let now = self.clock.monotonic_ms();
+        {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            if asked.is_some_and(|at| now.saturating_sub(at) < CLOCK_MS) {
+                return None;
+            }
+            *asked = Some(now);
+        }
+        let sent = self.clock.now();
+        // In UTC: what the session's time zone is does not matter.
+        let told: Result<Option<(i64, String)>, _> = conn
+            .query_first(
+                "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)), @@SESSION.time_zone",
+            )
+            .await;
+        // A server that does not answer this is read all the same, as one whose clock agrees.
+        let Ok(Some((micros, zone))) = told else { return None };
+        self.skew.bound(Ts(micros.div_euclid(1_000)), 1, sent, self.clock.now());
+        let name = mysql_connection::session_zone(self.tz).err().filter(|name| *name != zone)?;
+        Some(text!(
+            "the database does not know the time zone `{name}`: it compares and gives TIMESTAMP columns in its own, `{zone}`; fill its time zone tables (mariadb-tzinfo-to-sql, mysql_tzinfo_to_sql)",
+            "数据库不认识时区 `{name}`:TIMESTAMP 列将按其自身时区 `{zone}` 比较和返回;请加载其时区表(mariadb-tzinfo-to-sql、mysql_tzinfo_to_sql)"
+        ))
+    }
+
+    async fn rows(&self, sql: &str, values: Vec<Value>) -> Result<(Vec<Map>, Option<Text>), Failure> {
         match &self.db {
             Db::Mysql(pool, place) => {
                 let mut conn = mysql_connection::connect(pool, place).await?;
+                let said = self.look_at_its_clock(&mut conn).await;
                 let params = if values.is_empty() {
                     Params::Empty
                 } else {
                     Params::Positional(values.into_iter().map(mysql::bind).collect())
                 };
-                let rows: Vec<mysql_async::Row> =
-                    conn.exec(sql, params).await.map_err(|e| mysql_errors::failure(&e, place, false))?;
-                Ok(rows.into_iter().map(from_mysql).collect())
+                let err = |e: mysql_async::Error| mysql_errors::failure(&e, place, false);
+                let mut result = conn.exec_iter(sql, params).await.map_err(err)?;
+                let (mut rows, mut bytes) = (Vec::new(), 0);
+                while let Some(row) = result.next().await.map_err(err)? {
+                    let row = from_mysql(row);
+                    bytes += weight(&row);
+                    if bytes > MOST_BYTES {
+                        return Err(too_much(place));
+                    }
+                    rows.push(row);
+                }
+                Ok((rows, said))
             }
             Db::Sqlite(path) => {
                 let (path, sql) = (path.clone(), sql.to_owned());
@@ -177,7 +225,7 @@ impl SelectSource {
                     let names: Vec<String> = q.column_names().iter().map(|n| (*n).to_owned()).collect();
                     let bound: Vec<rusqlite::types::Value> = values.iter().map(sqlite::bind).collect();
                     let mut rows = q.query(rusqlite::params_from_iter(bound)).map_err(err)?;
-                    let mut out = Vec::new();
+                    let (mut out, mut bytes) = (Vec::new(), 0);
                     while let Some(r) = rows.next().map_err(err)? {
                         let mut map = Map::new();
                         for (i, name) in names.iter().enumerate() {
@@ -193,14 +241,36 @@ impl SelectSource {
                             };
                             map.insert(name.clone(), v);
                         }
+                        bytes += weight(&map);
+                        if bytes > MOST_BYTES {
+                            return Err(too_much(&place));
+                        }
                         out.push(map);
                     }
-                    Ok(out)
+                    Ok((out, None))
                 })
                 .await
             }
         }
     }
+}
+
+/// Bytes that a row holds, about.
+fn weight(row: &Map) -> usize {
+    row.iter().map(|(_, v)| 16 + if let Value::String(s) = v { s.len() } else { 0 }).sum()
+}
+
+fn too_much(place: &str) -> Failure {
+    let most = MOST_BYTES / (1024 * 1024);
+    Failure::config(
+        "HL-5032",
+        text!("one statement gives more than {most} MiB of rows", "一条语句返回的数据超过 {most} MiB"),
+    )
+    .at(place)
+    .hint(text!(
+        "read it in pages: add ORDER BY a unique column and LIMIT :limit OFFSET :offset",
+        "请分页读取:按唯一列添加 ORDER BY,并添加 LIMIT :limit OFFSET :offset"
+    ))
 }
 
 /// A row with exact decimals, and dates as text.
@@ -257,7 +327,7 @@ impl Source for SelectSource {
         let from = self.clock.monotonic_ms();
         let mut call = Call::new(CallKind::Fetch, self.clock.now(), "SQL", &self.place());
         call.request_body = Bytes::from(sql.clone());
-        let result = self.rows(&sql, values).await.map(|rows| {
+        let result = self.rows(&sql, values).await.map(|(rows, said)| {
             // The rows as one JSON text, so that records are slices of it like those of any reply.
             let list = Value::Array(rows.into_iter().map(Value::Object).collect());
             let body = Bytes::from(list.to_json());
@@ -265,7 +335,7 @@ impl Source for SelectSource {
                 .ok()
                 .flatten()
                 .unwrap_or_default();
-            Page { body, elements, ..Page::default() }
+            Page { body, elements, warnings: said.into_iter().collect(), ..Page::default() }
         });
         call.millis = u32::try_from(self.clock.monotonic_ms().saturating_sub(from)).unwrap_or(u32::MAX);
         match &result {
@@ -276,6 +346,10 @@ impl Source for SelectSource {
             Err(f) => call.failure = Some(f.clone()),
         }
         Exchange { calls: vec![call], result }
+    }
+
+    fn clock_behind_ms(&self) -> i64 {
+        self.skew.behind_ms()
     }
 
     fn prepare(&self, request: &PageRequest) -> Result<Prepared, Failure> {

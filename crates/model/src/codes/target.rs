@@ -155,6 +155,18 @@ pub const CODES: &[Code] = &[
         ),
     ),
     code(
+        "HL-5032",
+        ("one statement gives too many rows", "一条语句返回的数据过多"),
+        (
+            "the rows of a statement that reads no pages are in memory together, and these are more than 256 MiB",
+            "不分页的语句会一次性读入内存,而该结果超过 256 MiB",
+        ),
+        (
+            "read in pages: add ORDER BY a unique column and LIMIT :limit OFFSET :offset to `main_sql`",
+            "请分页读取:在 `main_sql` 中按唯一列添加 ORDER BY,并添加 LIMIT :limit OFFSET :offset",
+        ),
+    ),
+    code(
         "HL-5040",
         ("the plan cannot be written for", "该方案不能接收数据"),
         (

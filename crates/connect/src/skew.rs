@@ -1,7 +1,8 @@
-//! How far the other side's clock is from ours, learned from the Date header of its answers.
+//! How far the other side's clock is from ours, learned from the Date header of a platform's answers or by asking a
+//! database for its time.
 //!
-//! A Date has whole seconds and was made somewhere between sending and receiving: each answer bounds the offset from
-//! both sides, and several answers bound it closely.
+//! What it says was so somewhere between sending and receiving, and a Date has whole seconds: each answer bounds the
+//! offset from both sides, and several answers bound it closely.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -24,11 +25,14 @@ pub(crate) struct Skew(Mutex<Option<Bounds>>);
 impl Skew {
     /// Takes in the Date of an answer that was asked for at `sent` and there at `received`.
     pub fn observe(&self, date: Option<&str>, sent: Ts, received: Ts) {
-        let Some(date) = date.and_then(|d| chrono::DateTime::parse_from_rfc2822(d.trim()).ok()) else {
-            return;
-        };
-        let date = date.timestamp_millis();
-        let (least, most) = (date - received.0, date + 999 - sent.0);
+        if let Some(date) = date.and_then(|d| chrono::DateTime::parse_from_rfc2822(d.trim()).ok()) {
+            self.bound(Ts(date.timestamp_millis()), 999, sent, received);
+        }
+    }
+
+    /// Takes in a time that the other side told, cut off by up to `cut` ms.
+    pub fn bound(&self, theirs: Ts, cut: i64, sent: Ts, received: Ts) {
+        let (least, most) = (theirs.0 - received.0, theirs.0 + cut - sent.0);
         let mut bounds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Bounds { least, most, since: received.0 };
         *bounds = Some(match *bounds {
