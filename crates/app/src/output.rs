@@ -248,3 +248,8 @@ pub fn reason(stored: Option<&str>, lang: Lang) -> Option<String> {
         Err(_) => stored.to_owned(),
     })
 }
+
+/// A number with its English noun.
+pub fn counted<N: std::fmt::Display + PartialEq + From<u8>>(n: N, word: &str) -> String {
+    if n == N::from(1) { format!("{n} {word}") } else { format!("{n} {word}s") }
+}

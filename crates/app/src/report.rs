@@ -5,7 +5,7 @@ use heliu_model::run::RunReport;
 use heliu_model::{Lang, Window, text};
 use serde_json::{Value, json};
 
-use crate::output::{Out, paint};
+use crate::output::{Out, counted, paint};
 
 fn window_json(w: &Window, tz: Tz) -> Value {
     json!({"from": w.from.rfc3339(tz), "to": w.to.rfc3339(tz)})
@@ -78,16 +78,26 @@ pub fn report_text(out: &Out, r: &RunReport, tz: Tz) {
         ));
     } else {
         out.line(&format!(
-            "  source  {} calls, {} pages, {} returned, {} repeated ({} retried, {} throttled)",
-            s.calls, s.pages, s.returned, s.repeated, s.retried, s.throttled
+            "  source  {}, {}, {} returned, {} repeated ({} retried, {} throttled)",
+            counted(s.calls, "call"),
+            counted(s.pages, "page"),
+            s.returned,
+            s.repeated,
+            s.retried,
+            s.throttled
         ));
         out.line(&format!(
             "  records {} new, {} changed, {} unchanged, {} filtered, {} rejected",
             n.new, n.changed, n.unchanged, n.filtered, n.rejected
         ));
         out.line(&format!(
-            "  target  {} calls, {} written, {} failed, {} in doubt, {} waiting, {} superseded",
-            t.calls, t.written, t.failed, t.in_doubt, t.waiting, t.superseded
+            "  target  {}, {} written, {} failed, {} in doubt, {} waiting, {} superseded",
+            counted(t.calls, "call"),
+            t.written,
+            t.failed,
+            t.in_doubt,
+            t.waiting,
+            t.superseded
         ));
     }
     proof(out, r);
@@ -103,9 +113,10 @@ pub fn report_text(out: &Out, r: &RunReport, tz: Tz) {
     }
     if r.standing_failed > 0 || r.standing_in_doubt > 0 {
         let (failed, doubt, plan) = (r.standing_failed, r.standing_in_doubt, &r.plan);
+        let state = if failed > 0 { "failed" } else { "in_doubt" };
         let t = text!(
-            "{failed} records failed and {doubt} are in doubt: `heliu records {plan} --state failed`",
-            "{failed} 条失败,{doubt} 条存疑:`heliu records {plan} --state failed`"
+            "failed: {failed}, in doubt: {doubt}; `heliu records {plan} --state {state}` says why",
+            "失败 {failed} 条,存疑 {doubt} 条;`heliu records {plan} --state {state}` 可查看原因"
         );
         out.line(&format!("  {} {}", paint("33", "!"), out.say(&t)));
     }

@@ -208,6 +208,17 @@ impl Metadata {
                 ),
             ));
         }
+        let listed = matches!(map.get("id"), Some(Value::Array(_) | Value::Object(_)));
+        if side == Side::Source && (listed || (id.contains([',', '+']) && !id.contains('{'))) {
+            let problem = if listed { Problem::error } else { Problem::warning };
+            problems.push(
+                problem("HL-2004", "id", text!("`id` is {id}, which is no field", "`id` 为 {id},不是字段名"))
+                    .hint(text!(
+                        "several fields make one id as `{{{{a}}}}-{{{{b}}}}`",
+                        "多个字段组成一个 id 时请写 `{{{{a}}}}-{{{{b}}}}`"
+                    )),
+            );
+        }
         let number = match text_of("number") {
             n if n.is_empty() => id.clone(),
             n => n,

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::lint;
 use crate::maps;
-use crate::output::{Done, Stop};
+use crate::output::{Done, Stop, counted};
 use crate::wire::{App, Loaded};
 
 /// `heliu check`
@@ -168,9 +168,4 @@ fn answer(app: &App, problems: &[Problem], plans: usize, connectors: usize) -> u
         });
     }
     if errors > 0 { 2 } else { 0 }
-}
-
-/// `1 plan`, `2 plans`.
-fn counted(n: usize, word: &str) -> String {
-    if n == 1 { format!("{n} {word}") } else { format!("{n} {word}s") }
 }

@@ -137,11 +137,11 @@ pub async fn status(app: &App, plans: &[String]) -> Done {
             }));
             continue;
         }
-        let running = last.as_ref().is_some_and(|r| r.state == RunState::Open);
+        let unfinished = last.as_ref().is_some_and(|r| r.state == RunState::Open || r.failure.is_some());
         let proof = match &report {
             None => "-",
-            Some(_) if running && zh => "尚无",
-            Some(_) if running => "none yet",
+            Some(_) if unfinished && zh => "尚无",
+            Some(_) if unfinished => "none yet",
             Some(r) if r.balanced && zh => "平衡",
             Some(r) if r.balanced => "balanced",
             Some(_) if zh => "不平衡",

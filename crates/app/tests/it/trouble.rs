@@ -19,7 +19,10 @@ async fn a_lock_that_stays_is_an_error_that_names_its_holder() {
     p.run(&["secret", "list"]).await.exits(0);
     let held = rusqlite::Connection::open(p.path().join(".heliu/ledger.db")).unwrap();
     held.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let a = p.run(&["run", "orders", "--json"]).await.exits(3).json();
+    let said = p.run(&["run", "orders", "--json"]).await.exits(3);
+    // An alert would wait for the lock once more, and be lost.
+    assert!(!said.err.contains("alert"), "{}", said.err);
+    let a = said.json();
     let error = if a["error"].is_null() { panic!("{a}") } else { &a["error"] };
     assert_eq!(error["code"], "HL-6002", "{a}");
     let who = format!("pid {}", std::process::id());

@@ -36,14 +36,14 @@ pub const CODES: &[Code] = &[
     ),
     code(
         "HL-2004",
-        ("`id` is missing", "缺少 `id`"),
+        ("`id` is missing or no field", "缺少 `id`,或它不是字段名"),
         (
             "a source must say which field of its reply identifies a record",
             "源端须说明响应中哪个字段唯一标识一条数据",
         ),
         (
-            "name the unique field, such as `io_id`; a dotted path is allowed",
-            "请填写唯一字段,例如 `io_id`,可用点号路径",
+            "name the unique field, such as `io_id`; a dotted path is allowed, several fields are written `{{a}}-{{b}}`",
+            "请填写唯一字段,例如 `io_id`,可用点号路径;多个字段请写 `{{a}}-{{b}}`",
         ),
     ),
     code(

@@ -97,6 +97,20 @@ fn a18_omission_remedy() {
 }
 
 #[test]
+fn an_id_of_several_fields_is_written_with_references() {
+    for (id, code) in [
+        (r#"["a","b"]"#, Some("HL-2004")),
+        (r#""a,b""#, Some("HL-2004")),
+        (r#""{{a}},{{b}}""#, None),
+        (r#""a.b""#, None),
+    ] {
+        let doc = format!(r#"{{"api":"x","id":{id}}}"#);
+        let (_, problems) = Metadata::from_value(json(&doc), Side::Source);
+        assert_eq!(problems.first().map(|p| p.code.as_str()), code, "{id}: {problems:?}");
+    }
+}
+
+#[test]
 fn a08_learned_fields() {
     let meta = |doc: Value| Metadata::from_value(doc, Side::Source).0;
     let first =
