@@ -6,8 +6,10 @@
 
 mod alerts;
 mod budget;
+mod elements;
 mod errors;
 mod holder;
+mod inserts;
 mod lookups;
 mod pages;
 mod port;
@@ -304,8 +306,7 @@ fn tune(db: &Connection, synced: bool) -> rusqlite::Result<()> {
     // A log that grew during a long read shrinks again.
     db.pragma_update(None, "journal_size_limit", 64 << 20)?;
     db.set_prepared_statement_cache_capacity(64);
-    // Lists of row ids as one parameter.
-    rusqlite::vtab::array::load_module(db)
+    Ok(())
 }
 
 /// Compresses a body.

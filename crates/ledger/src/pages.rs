@@ -1,22 +1,17 @@
 //! Storing a page: calls, body, decisions about every element, counts, the walk, the watermark. All or nothing.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use heliu_model::ports::{
-    Advance, CallId, Due, Element, News, PageCommit, PageCommitted, PageOutcome, PlanId, RowId, RunId,
-    StoredPut, Verdict,
+    Advance, CallId, Element, PageCommit, PageCommitted, PageOutcome, PlanId, RunId, StoredPut, Verdict,
 };
-use heliu_model::record::{Decision, Hash, Known, Policy, State, decide};
 use heliu_model::run::WindowReport;
-use heliu_model::{Call, CallKind, Problem, Ts};
-use rusqlite::{CachedStatement, OptionalExtension, Transaction, params};
+use heliu_model::{Call, CallKind, Problem};
+use rusqlite::{OptionalExtension, Transaction, params};
 
-use crate::runs::{self, Deltas, bump, moved};
+use crate::elements::{self, Kept, Place, Terms};
+use crate::inserts::Shared;
+use crate::runs::{self, bump};
 use crate::{Stop, from_json, pack, retention, to_json};
-
-/// Passes that fit into one window's marks.
-const PASSES: i64 = 64;
 
 /// Stores a call; its response body is `blob` (id and size as stored) when it was stored already, which then counts
 /// this call among those that refer to it. `named`: a record's story names this call.
@@ -82,14 +77,6 @@ fn save_packed(tx: &Transaction, size: usize, packed: &[u8]) -> Result<i64, Stop
     Ok(tx.last_insert_rowid())
 }
 
-/// Where an element's content lies.
-#[derive(Clone, Copy)]
-struct Place {
-    derived: bool,
-    off: i64,
-    len: i64,
-}
-
 fn places(body: &Bytes, elements: &[Element]) -> (Vec<Place>, Vec<u8>) {
     let base = body.as_ptr() as usize;
     let mut derived = Vec::new();
@@ -109,44 +96,6 @@ fn places(body: &Bytes, elements: &[Element]) -> (Vec<Place>, Vec<u8>) {
         })
         .collect();
     (places, derived)
-}
-
-struct Found {
-    row: RowId,
-    known: Known,
-    seen: i64,
-    version: u32,
-}
-
-const SELECT: &str =
-    "SELECT id, hash, state, stamp, seen, collides, version FROM records WHERE plan = ?1 AND key = ?2";
-
-const INSERT: &str = "INSERT INTO records(plan, key, number, hash, version, state, blob, off, len, stamp, seen, source_call, first_seen, changed_at)
- VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12) ON CONFLICT(plan, key) DO NOTHING";
-
-struct Store<'a> {
-    tx: &'a Transaction<'a>,
-    plan: PlanId,
-    mark: i64,
-    window: i64,
-    policy: Policy,
-    call: CallId,
-    now: Ts,
-    room: usize,
-    name_news: usize,
-    out: PageOutcome,
-    due: Vec<Due>,
-    deltas: Deltas,
-    /// Records and versions that refer to the page's body, and to what was derived from it.
-    refs: (i64, i64),
-    /// A record's story names the page's call.
-    named: bool,
-    /// Keys met in this page: their last hash, and whether this pass met them here first.
-    in_page: HashMap<String, (Hash, bool)>,
-    /// The element before this one was new: this one is likely to be, too, and is inserted before it is looked for.
-    likely_new: bool,
-    insert: CachedStatement<'a>,
-    select: CachedStatement<'a>,
 }
 
 /// `packed`: the page's body, compressed before the writer was taken.
@@ -185,31 +134,16 @@ pub(crate) fn commit_page(
         let own = (shared && i + 1 == page.calls.len()).then_some(body_blob).flatten();
         call = save_call(tx, Some(plan), Some(page.run), c, own.map(|b| (b, packed.len())), false)?;
     }
-    let mut store = Store {
-        tx,
-        plan,
-        mark: window * PASSES + i64::from(page.pass).min(PASSES - 1),
+    let terms = Terms {
+        shared: Shared { plan, mark: Terms::mark(window, page.pass), call, now: page.now },
         window,
         policy: page.policy,
-        call,
-        now: page.now,
         room: page.hand_over,
         name_news: page.name_news,
-        out: PageOutcome::default(),
-        due: Vec::new(),
-        deltas: [0; 7],
-        refs: (0, 0),
-        named: false,
-        in_page: HashMap::with_capacity(page.elements.len()),
-        likely_new: false,
-        insert: tx.prepare_cached(INSERT)?,
-        select: tx.prepare_cached(SELECT)?,
     };
-    for (element, place) in page.elements.iter().zip(&places) {
-        let blob = if place.derived { derived_blob } else { body_blob };
-        store.element(element, blob, *place)?;
-    }
-    let Store { out: outcome, due, deltas, refs, named, .. } = store;
+    let elements = page.elements.iter().zip(&places);
+    let elements = elements.map(|(e, p)| (e, if p.derived { derived_blob } else { body_blob }, *p));
+    let Kept { out: outcome, due, deltas, refs, named } = elements::store(tx, terms, elements)?;
     bump(tx, plan, &deltas)?;
     if let Some(blob) = body_blob {
         retention::refer(tx, blob, refs.0 + i64::from(shared))?;
@@ -273,30 +207,16 @@ pub(crate) fn put(tx: &Transaction, put: StoredPut, packed: &[u8]) -> Result<Pag
     let call = save_call(tx, Some(plan), None, &put.call, Some((blob, packed.len())), false)?;
     // A mark of its own, so that each put sees what those before it stored as met before.
     let window = -call;
-    let mut store = Store {
-        tx,
-        plan,
-        mark: window * PASSES,
+    let terms = Terms {
+        shared: Shared { plan, mark: Terms::mark(window, 0), call, now: put.now },
         window,
         policy: put.policy,
-        call,
-        now: put.now,
         room: 0,
         name_news: 0,
-        out: PageOutcome::default(),
-        due: Vec::new(),
-        deltas: [0; 7],
-        refs: (0, 0),
-        named: false,
-        in_page: HashMap::with_capacity(put.elements.len()),
-        likely_new: false,
-        insert: tx.prepare_cached(INSERT)?,
-        select: tx.prepare_cached(SELECT)?,
     };
-    for (element, place) in put.elements.iter().zip(&places) {
-        store.element(element, if place.derived { derived_blob } else { Some(blob) }, *place)?;
-    }
-    let Store { out, deltas, refs, named, .. } = store;
+    let elements = put.elements.iter().zip(&places);
+    let elements = elements.map(|(e, p)| (e, if p.derived { derived_blob } else { Some(blob) }, *p));
+    let Kept { out, deltas, refs, named, .. } = elements::store(tx, terms, elements)?;
     bump(tx, plan, &deltas)?;
     retention::refer(tx, blob, refs.0 + 1)?;
     if let Some(blob) = derived_blob {
@@ -318,262 +238,4 @@ pub(crate) fn put(tx: &Transaction, put: StoredPut, packed: &[u8]) -> Result<Pag
         runs::save_counts(tx, run, &counts, 0)?;
     }
     Ok(out)
-}
-
-impl Store<'_> {
-    fn element(&mut self, e: &Element, blob: Option<i64>, place: Place) -> Result<(), Stop> {
-        let key = match (&e.id, &e.verdict) {
-            (Some(id), Verdict::Keep | Verdict::Filtered(_)) => id.clone(),
-            _ => format!("#{}", hex::encode(e.hash)),
-        };
-        if self.likely_new && matches!(e.verdict, Verdict::Keep) && !self.in_page.contains_key(&key) {
-            if self.insert(e, &key, blob, place)? {
-                self.out.fresh += u64::from(e.head);
-                self.in_page.insert(key, (e.hash, true));
-                return Ok(());
-            }
-            self.likely_new = false;
-        }
-        let found = self.find(&key, &e.hash)?;
-        let met = found.as_ref().is_some_and(|f| f.seen == self.mark);
-        let clash = match self.in_page.get_mut(&key) {
-            Some((other, fresh)) => {
-                self.out.surplus += u64::from(e.head && *fresh);
-                std::mem::replace(other, e.hash) != e.hash
-            }
-            None => {
-                self.in_page.insert(key.clone(), (e.hash, !met));
-                false
-            }
-        };
-        if clash {
-            self.out.clashes += 1;
-            if self.out.clash_ids.len() < 5 && !self.out.clash_ids.contains(&key) {
-                self.out.clash_ids.push(key.clone());
-            }
-        }
-        if met {
-            self.out.flaps += u64::from(!clash && found.as_ref().is_some_and(|f| f.known.hash != e.hash));
-        } else {
-            self.out.fresh += u64::from(e.head);
-        }
-        match &e.verdict {
-            Verdict::Keep => self.keep(e, &key, found, clash, blob, place),
-            Verdict::Filtered(rule) => self.left_out(e, &key, found, State::Filtered, "HL-7012", rule),
-            Verdict::Rejected(code, why) => self.left_out(e, &key, found, State::Rejected, code, why),
-        }
-    }
-
-    fn find(&mut self, key: &str, hash: &Hash) -> Result<Option<Found>, Stop> {
-        let window = self.window;
-        let found = self
-            .select
-            .query_row(params![self.plan, key], |r| {
-                let seen: i64 = r.get(4)?;
-                Ok(Found {
-                    row: r.get(0)?,
-                    known: Known {
-                        hash: r.get(1)?,
-                        state: State::from_u8(r.get(2)?).unwrap_or(State::Waiting),
-                        stamp: r.get(3)?,
-                        seen_in_window: seen / PASSES == window,
-                        hash_of_older: false,
-                        collides: r.get(5)?,
-                    },
-                    seen,
-                    version: r.get(6)?,
-                })
-            })
-            .optional()?;
-        let Some(mut f) = found else { return Ok(None) };
-        if f.known.hash != *hash && f.version > 1 && (f.known.collides || f.known.seen_in_window) {
-            f.known.hash_of_older = self
-                .tx
-                .prepare_cached("SELECT 1 FROM versions WHERE record = ?1 AND hash = ?2")?
-                .exists(params![f.row, hash])?;
-        }
-        Ok(Some(f))
-    }
-
-    fn mark(&self, row: RowId, clash: bool) -> Result<(), Stop> {
-        self.tx
-            .prepare_cached("UPDATE records SET seen = ?2, collides = collides OR ?3 WHERE id = ?1")?
-            .execute(params![row, self.mark, clash])?;
-        Ok(())
-    }
-
-    fn keep(
-        &mut self,
-        e: &Element,
-        key: &str,
-        found: Option<Found>,
-        clash: bool,
-        blob: Option<i64>,
-        place: Place,
-    ) -> Result<(), Stop> {
-        let Some(f) = found else {
-            self.insert(e, key, blob, place)?;
-            self.likely_new = true;
-            return Ok(());
-        };
-        let decision = decide(Some(&f.known), &e.hash, e.stamp.as_deref(), self.policy);
-        if !matches!(decision, Decision::Unchanged | Decision::Repeated) {
-            self.note(e, key, decision == Decision::Changed, blob, place);
-        }
-        let queued = self.due.len() < self.room;
-        let due_state = if queued { State::Queued } else { State::Waiting };
-        match decision {
-            Decision::Unchanged => {
-                self.out.records.unchanged += 1;
-                self.mark(f.row, clash)
-            }
-            Decision::Repeated => {
-                self.out.repeated += 1;
-                if f.seen == self.mark && !clash { Ok(()) } else { self.mark(f.row, clash) }
-            }
-            Decision::Changed => {
-                self.out.records.changed += 1;
-                let old = f.known.state;
-                let state = if old == State::InDoubt { State::InDoubt } else { due_state };
-                match old {
-                    State::Waiting | State::Queued => self.out.superseded += 1,
-                    State::InDoubt => self.out.in_doubt += 1,
-                    _ => {}
-                }
-                self.tx
-                    .prepare_cached(
-                        "INSERT INTO versions(record, version, hash, state, blob, off, len, source_call, write_call, changed_at, written_at)
-                         SELECT id, version, hash, CASE WHEN state IN (2, 5, 6) THEN state END, blob, off, len, source_call,
-                                write_call, changed_at, written_at FROM records WHERE id = ?1",
-                    )?
-                    .execute([f.row])?;
-                self.tx
-                    .prepare_cached(
-                        "UPDATE records SET number = ?2, hash = ?3, version = version + 1, state = ?4, blob = ?5, off = ?6, len = ?7,
-                           stamp = coalesce(?8, stamp), seen = ?9, collides = collides OR ?10, attempts = 0, source_call = ?11,
-                           write_call = CASE WHEN state = 6 THEN write_call END, changed_at = ?12, written_at = NULL,
-                           code = CASE WHEN state = 6 THEN code END, reason = CASE WHEN state = 6 THEN reason END, response = NULL
-                         WHERE id = ?1",
-                    )?
-                    .execute(params![
-                        f.row, e.number, e.hash, state as u8, blob, place.off, place.len, e.stamp, self.mark, clash,
-                        self.call, self.now.0
-                    ])?;
-                moved(&mut self.deltas, Some(old), state);
-                if state == State::Queued {
-                    self.hand(f.row, key, f.version + 1, e);
-                }
-                Ok(())
-            }
-            Decision::New => {
-                // A filtered or rejected one that passes now.
-                self.out.records.new += 1;
-                self.tx
-                    .prepare_cached(
-                        "UPDATE records SET number = ?2, hash = ?3, state = ?4, blob = ?5, off = ?6, len = ?7, stamp = ?8, seen = ?9,
-                           attempts = 0, source_call = ?10, changed_at = ?11, code = NULL, reason = NULL WHERE id = ?1",
-                    )?
-                    .execute(params![
-                        f.row, e.number, e.hash, due_state as u8, blob, place.off, place.len, e.stamp, self.mark,
-                        self.call, self.now.0
-                    ])?;
-                moved(&mut self.deltas, Some(f.known.state), due_state);
-                if queued {
-                    self.hand(f.row, key, f.version, e);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Stores an element as a new record, unless its key is known.
-    fn insert(&mut self, e: &Element, key: &str, blob: Option<i64>, place: Place) -> Result<bool, Stop> {
-        let queued = self.due.len() < self.room;
-        let state = if queued { State::Queued } else { State::Waiting };
-        let stored = self.insert.execute(params![
-            self.plan,
-            key,
-            e.number,
-            e.hash,
-            state as u8,
-            blob,
-            place.off,
-            place.len,
-            e.stamp,
-            self.mark,
-            self.call,
-            self.now.0
-        ])?;
-        if stored == 0 {
-            return Ok(false);
-        }
-        self.note(e, key, false, blob, place);
-        self.out.records.new += 1;
-        moved(&mut self.deltas, None, state);
-        if queued {
-            self.hand(self.tx.last_insert_rowid(), key, 1, e);
-        }
-        Ok(true)
-    }
-
-    /// A version refers to this page's body and call; gap scans name it.
-    fn note(&mut self, e: &Element, key: &str, changed: bool, blob: Option<i64>, place: Place) {
-        if self.out.news.len() < self.name_news {
-            self.out.news.push(News { id: key.to_owned(), changed, stamp: e.stamp.clone() });
-        }
-        self.named = true;
-        let refs = if place.derived { &mut self.refs.1 } else { &mut self.refs.0 };
-        *refs += i64::from(blob.is_some());
-    }
-
-    fn hand(&mut self, row: RowId, key: &str, version: u32, e: &Element) {
-        self.due.push(Due { row, id: key.to_owned(), version, attempts: 0, content: e.content.clone() });
-    }
-
-    fn left_out(
-        &mut self,
-        e: &Element,
-        key: &str,
-        found: Option<Found>,
-        state: State,
-        code: &str,
-        why: &str,
-    ) -> Result<(), Stop> {
-        let rejected = state == State::Rejected;
-        if let Some(f) = found {
-            if f.known.seen_in_window {
-                self.out.repeated += 1;
-                return self.mark(f.row, false);
-            }
-            if rejected {
-                self.out.records.rejected += 1;
-            } else {
-                self.out.records.filtered += 1;
-            }
-            // A record that is stored keeps its content and state when a condition leaves it out now.
-            if matches!(f.known.state, State::Filtered | State::Rejected) {
-                self.tx
-                    .prepare_cached("UPDATE records SET hash = ?2, code = ?3, reason = ?4 WHERE id = ?1")?
-                    .execute(params![f.row, e.hash, code, why])?;
-            }
-            return self.mark(f.row, false);
-        }
-        if rejected {
-            self.out.records.rejected += 1;
-            self.out.newly_rejected += 1;
-        } else {
-            self.out.records.filtered += 1;
-        }
-        self.named = true;
-        self.tx
-            .prepare_cached(
-                "INSERT INTO records(plan, key, keyed, number, hash, version, state, seen, source_call, first_seen, changed_at, code, reason)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?9, ?10, ?11)",
-            )?
-            .execute(params![
-                self.plan, key, !rejected && e.id.is_some(), e.number, e.hash, state as u8, self.mark, self.call, self.now.0, code, why
-            ])?;
-        moved(&mut self.deltas, None, state);
-        Ok(())
-    }
 }

@@ -1,13 +1,11 @@
 //! Claiming, announcing and settling.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::rc::Rc;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use heliu_model::ports::{Announce, Claim, Due, Outcome, PlanId, RowId, Settle};
 use heliu_model::record::State;
 use heliu_model::{Failure, Ts};
-use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::runs::{self, Deltas, bump, moved};
@@ -89,7 +87,7 @@ pub(crate) fn claim(tx: &Transaction, claim: &Claim) -> Result<Vec<Due>, Stop> {
     runs::guard(tx, claim.run, claim.epoch)?;
     let mut q = tx.prepare_cached(
         "SELECT id, key, version, attempts, blob, off, len FROM records INDEXED BY records_open
-         WHERE plan = ?1 AND state IN (0, 5, 6) AND state = 0 AND id > ?2 ORDER BY id LIMIT ?3",
+         WHERE plan = ?1 AND state = 0 AND id > ?2 ORDER BY id LIMIT ?3",
     )?;
     let mut rows = q.query(params![claim.plan, claim.after, claim.max as i64])?;
     let mut bodies = Bodies::default();
@@ -147,6 +145,16 @@ struct Now {
     attempts: u32,
 }
 
+/// Settles the rows from ?1 to ?2 that are on their way in version ?3.
+pub(crate) const SETTLE_RANGE: &str = "UPDATE records SET state = 2, write_call = ?4, written_at = ?5,
+   attempts = attempts + 1, response = NULL, code = NULL, reason = NULL
+ WHERE id BETWEEN ?1 AND ?2 AND version = ?3 AND state = 1";
+
+/// Settles one row, with what the target said about it.
+pub(crate) const SETTLE_ONE: &str = "UPDATE records SET state = 2, write_call = ?3, written_at = ?4,
+   attempts = attempts + 1, response = ?5, code = NULL, reason = NULL
+ WHERE id = ?1 AND version = ?2 AND state = 1";
+
 pub(crate) fn settle(tx: &Transaction, s: &Settle) -> Result<(), Stop> {
     let plan = runs::guard(tx, s.run, s.epoch)?;
     let mut call = None;
@@ -165,41 +173,34 @@ pub(crate) fn settle(tx: &Transaction, s: &Settle) -> Result<(), Stop> {
         settled += n as i64;
     };
     // The hot way: the version is still current and in our hands, and the target said nothing about the single record.
-    let mut plain: BTreeMap<u32, Vec<Sql>> = BTreeMap::new();
-    for (row, version, outcome) in &s.outcomes {
-        if matches!(outcome, Outcome::Written(None)) {
-            plain.entry(*version).or_default().push(Sql::Integer(*row));
-        }
-    }
-    let mut missed = HashSet::new();
-    for (version, rows) in plain {
-        let (sought, rows) = (rows.len(), Rc::new(rows));
-        let found = tx
-            .prepare_cached(
-                "UPDATE records SET state = 2, write_call = ?3, written_at = ?4, attempts = attempts + 1, response = NULL,
-                   code = NULL, reason = NULL WHERE id IN rarray(?1) AND version = ?2 AND state = 1",
-            )?
-            .execute(params![rows, version, call, s.now.0])?;
+    // Neighbours are settled together: to walk along the table costs less than half of finding each row.
+    let mut plain: Vec<(RowId, u32)> = Vec::with_capacity(s.outcomes.len());
+    plain.extend(s.outcomes.iter().filter_map(|(row, version, outcome)| {
+        matches!(outcome, Outcome::Written(None)).then_some((*row, *version))
+    }));
+    plain.sort_unstable();
+    let mut missed: HashSet<(RowId, u32)> = HashSet::new();
+    let mut range = tx.prepare_cached(SETTLE_RANGE)?;
+    for run in plain.chunk_by(|a, b| a.0 + 1 == b.0 && a.1 == b.1) {
+        let (Some((from, version)), Some((to, _))) = (run.first(), run.last()) else { continue };
+        let found = range.execute(params![from, to, version, call, s.now.0])?;
         hit(found, &mut counts.target);
-        if found < sought {
-            missed.insert(version);
+        if found < run.len() {
+            missed.extend(run);
         }
     }
-    let mut written = tx.prepare_cached(
-        "UPDATE records SET state = 2, write_call = ?3, written_at = ?4, attempts = attempts + 1, response = ?5,
-           code = NULL, reason = NULL WHERE id = ?1 AND version = ?2 AND state = 1",
-    )?;
+    let mut written = tx.prepare_cached(SETTLE_ONE)?;
     let mut rest = Vec::new();
     for (row, version, outcome) in &s.outcomes {
         match outcome {
-            Outcome::Written(None) if !missed.contains(version) => {}
+            Outcome::Written(None) if !missed.contains(&(*row, *version)) => {}
             Outcome::Written(reply @ Some(_)) => {
                 match written.execute(params![row, version, call, s.now.0, reply])? {
                     1 => hit(1, &mut counts.target),
                     _ => rest.push((*row, *version, outcome)),
                 }
             }
-            // Those of a version that were hit above are left alone here: they are no longer in our hands.
+            // Those of a range that were hit above are left alone here: they are no longer in our hands.
             _ => rest.push((*row, *version, outcome)),
         }
     }

@@ -1,0 +1,124 @@
+//! Storing new records, one by one or many in one statement.
+
+use std::fmt::Write;
+
+use heliu_model::Ts;
+use heliu_model::ports::{CallId, Element, PlanId, RowId};
+use heliu_model::record::State;
+use rusqlite::{CachedStatement, Transaction};
+
+use crate::Stop;
+use crate::elements::Place;
+
+/// How many new records one statement stores, the most first. Much of what it costs to store a record is to begin and
+/// to end a statement and to find the ends of the table and of its index; more at once gains nothing.
+pub(crate) const GROUPS: [usize; 3] = [25, 8, 1];
+
+/// The parameters that all rows of a statement share: plan, mark, call, time.
+const SHARED: usize = 4;
+
+/// The parameters of each row.
+const OWN: usize = 8;
+
+/// Stores `rows` new records, apart from those whose key is known.
+fn sql(rows: usize) -> String {
+    let mut sql = String::from(
+        "INSERT INTO records(plan, key, number, hash, version, state, blob, off, len, stamp, seen, source_call,
+           first_seen, changed_at) VALUES ",
+    );
+    for row in 0..rows {
+        if row > 0 {
+            sql.push(',');
+        }
+        let p = SHARED + row * OWN;
+        let (key, number, hash, state) = (p + 1, p + 2, p + 3, p + 4);
+        let (blob, off, len, stamp) = (p + 5, p + 6, p + 7, p + 8);
+        let _ = write!(
+            sql,
+            "(?1,?{key},?{number},?{hash},1,?{state},?{blob},?{off},?{len},?{stamp},?2,?3,?4,?4)"
+        );
+    }
+    sql + " ON CONFLICT(plan, key) DO NOTHING"
+}
+
+/// What the rows of a page have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared {
+    pub plan: PlanId,
+    pub mark: i64,
+    pub call: CallId,
+    pub now: Ts,
+}
+
+/// A statement that stores `rows` new records at once.
+pub(crate) struct Insert<'a> {
+    stmt: CachedStatement<'a>,
+}
+
+impl<'a> Insert<'a> {
+    pub fn new(tx: &'a Transaction, rows: usize, shared: Shared) -> Result<Self, Stop> {
+        let mut stmt = tx.prepare_cached(&sql(rows))?;
+        stmt.raw_bind_parameter(1, shared.plan)?;
+        stmt.raw_bind_parameter(2, shared.mark)?;
+        stmt.raw_bind_parameter(3, shared.call)?;
+        stmt.raw_bind_parameter(4, shared.now.0)?;
+        Ok(Insert { stmt })
+    }
+
+    /// Binds one of the rows.
+    pub fn bind(
+        &mut self,
+        row: usize,
+        e: &Element,
+        key: &str,
+        state: State,
+        blob: Option<i64>,
+        place: Place,
+    ) -> Result<(), Stop> {
+        let p = SHARED + row * OWN;
+        let stmt = &mut self.stmt;
+        stmt.raw_bind_parameter(p + 1, key)?;
+        stmt.raw_bind_parameter(p + 2, e.number.as_deref())?;
+        stmt.raw_bind_parameter(p + 3, e.hash)?;
+        stmt.raw_bind_parameter(p + 4, state as u8)?;
+        stmt.raw_bind_parameter(p + 5, blob)?;
+        stmt.raw_bind_parameter(p + 6, place.off)?;
+        stmt.raw_bind_parameter(p + 7, place.len)?;
+        stmt.raw_bind_parameter(p + 8, e.stamp.as_deref())?;
+        Ok(())
+    }
+
+    /// Stores what was bound. How many were new, and the row of the first of them: the others follow it without a
+    /// gap, because a new row is numbered one above the greatest.
+    pub fn run(&mut self, tx: &Transaction) -> Result<(usize, RowId), Stop> {
+        let stored = self.stmt.raw_execute()?;
+        Ok((stored, tx.last_insert_rowid() + 1 - i64::try_from(stored).unwrap_or(0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::{schema, writes};
+
+    /// What SQLite does for a statement: names of the steps.
+    fn steps(db: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
+        db.prepare(&format!("EXPLAIN {sql}"))?.query_map([], |r| r.get(1))?.collect()
+    }
+
+    /// The condition of a partial index is looked at for each row that is stored: one with a list in it would make
+    /// and fill a table of its own each time.
+    #[test]
+    fn no_row_that_is_stored_makes_a_table() -> rusqlite::Result<()> {
+        let mut db = Connection::open_in_memory()?;
+        assert_eq!(schema::migrate(&mut db)?, Ok(()));
+        for sql in [sql(1), sql(8), writes::SETTLE_RANGE.to_owned(), writes::SETTLE_ONE.to_owned()] {
+            let steps = steps(&db, &sql)?;
+            assert!(steps.iter().any(|s| s == "Insert"), "{steps:?}");
+            assert!(!steps.iter().any(|s| s == "OpenEphemeral"), "{sql}: {steps:?}");
+        }
+        Ok(())
+    }
+}
