@@ -8,7 +8,7 @@ use heliu_model::record::{Decision, Hash, Known, Policy, State, decide};
 use rusqlite::{CachedStatement, OptionalExtension, Transaction, params};
 
 use crate::Stop;
-use crate::inserts::{GROUPS, Insert, Shared};
+use crate::inserts::{GROUP, Inserts, Shared};
 use crate::runs::{Deltas, moved};
 
 /// Passes that fit into one window's marks.
@@ -79,7 +79,7 @@ struct Store<'a> {
     likely_new: bool,
     /// Those that are likely new, with keys all different, not yet stored.
     fresh: Vec<Fresh<'a>>,
-    one: Insert<'a>,
+    inserts: Inserts<'a>,
     select: CachedStatement<'a>,
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn store<'a>(
     terms: Terms,
     elements: impl ExactSizeIterator<Item = (&'a Element, Option<i64>, Place)>,
 ) -> Result<Kept, Stop> {
-    let one = Insert::new(tx, 1, terms.shared)?;
+    let inserts = Inserts::new(tx, terms.shared)?;
     let mut store = Store {
         tx,
         terms,
@@ -97,7 +97,7 @@ pub(crate) fn store<'a>(
         in_page: HashMap::with_capacity(elements.len()),
         likely_new: false,
         fresh: Vec::new(),
-        one,
+        inserts,
         select: tx.prepare_cached(SELECT)?,
     };
     for (element, blob, place) in elements {
@@ -116,7 +116,7 @@ impl<'a> Store<'a> {
         if self.likely_new && matches!(e.verdict, Verdict::Keep) && !self.in_page.contains_key(&key) {
             self.in_page.insert(key.clone(), (e.hash, true));
             self.fresh.push(Fresh { element: e, key, blob, place });
-            return if self.fresh.len() == GROUPS[0] { self.flush() } else { Ok(()) };
+            return if self.fresh.len() == GROUP { self.flush() } else { Ok(()) };
         }
         self.flush()?;
         self.one_by_one(e, key, blob, place)
@@ -129,25 +129,20 @@ impl<'a> Store<'a> {
         while !rest.is_empty() {
             // All of a statement are handed over, or none.
             let free = self.terms.room.saturating_sub(self.kept.due.len());
-            let fits = |n: usize| n <= rest.len() && (free == 0 || n <= free);
-            let n = GROUPS.into_iter().find(|n| fits(*n)).unwrap_or(1);
-            let (group, behind) = rest.split_at(n.min(rest.len()));
-            rest = behind;
-            self.group(group)?;
+            let most = if free == 0 { rest.len() } else { rest.len().min(free) };
+            rest = self.group(rest, most)?;
         }
         self.fresh = fresh;
         self.fresh.clear();
         Ok(())
     }
 
-    /// Stores a group with one statement. Those that are known already are decided about one by one.
-    fn group(&mut self, group: &[Fresh<'a>]) -> Result<(), Stop> {
+    /// Stores the first of them with one statement, at most so many, and returns the others. Those that are known
+    /// already are decided about one by one.
+    fn group<'f>(&mut self, fresh: &'f [Fresh<'a>], most: usize) -> Result<&'f [Fresh<'a>], Stop> {
         let state = self.due_state();
-        let mut many = match group.len() {
-            1 => None,
-            n => Some(Insert::new(self.tx, n, self.terms.shared)?),
-        };
-        let insert = many.as_mut().unwrap_or(&mut self.one);
+        let (n, insert) = self.inserts.largest(most)?;
+        let (group, behind) = fresh.split_at_checked(n).unwrap_or((fresh, &[]));
         for (i, f) in group.iter().enumerate() {
             insert.bind(i, f.element, &f.key, state, f.blob, f.place)?;
         }
@@ -167,7 +162,7 @@ impl<'a> Store<'a> {
                 self.one_by_one(f.element, f.key.clone(), f.blob, f.place)?;
             }
         }
-        Ok(())
+        Ok(behind)
     }
 
     /// The state of a record that is due: on its way, while there is room.
@@ -262,8 +257,9 @@ impl<'a> Store<'a> {
     ) -> Result<(), Stop> {
         let Some(f) = found else {
             let state = self.due_state();
-            self.one.bind(0, e, &key, state, blob, place)?;
-            let (_, row) = self.one.run(self.tx)?;
+            let (_, insert) = self.inserts.largest(1)?;
+            insert.bind(0, e, &key, state, blob, place)?;
+            let (_, row) = insert.run(self.tx)?;
             self.inserted(&Fresh { element: e, key, blob, place }, row, state);
             self.likely_new = true;
             return Ok(());

@@ -1,6 +1,7 @@
 //! Storing new records, one by one or many in one statement.
 
 use std::fmt::Write;
+use std::sync::LazyLock;
 
 use heliu_model::Ts;
 use heliu_model::ports::{CallId, Element, PlanId, RowId};
@@ -10,9 +11,12 @@ use rusqlite::{CachedStatement, Transaction};
 use crate::Stop;
 use crate::elements::Place;
 
-/// How many new records one statement stores, the most first. Much of what it costs to store a record is to begin and
-/// to end a statement and to find the ends of the table and of its index; more at once gains nothing.
-pub(crate) const GROUPS: [usize; 3] = [25, 8, 1];
+/// The most new records that one statement stores. Much of what it costs to store a record is to begin and to end a
+/// statement and to find the ends of the table and of its index; more at once gains nothing.
+pub(crate) const GROUP: usize = 25;
+
+/// Sizes of groups beside single records, the largest first.
+const GROUPS: [usize; 2] = [GROUP, 8];
 
 /// The parameters that all rows of a statement share: plan, mark, call, time.
 const SHARED: usize = 4;
@@ -41,6 +45,9 @@ fn sql(rows: usize) -> String {
     sql + " ON CONFLICT(plan, key) DO NOTHING"
 }
 
+static ONE: LazyLock<String> = LazyLock::new(|| sql(1));
+static MANY: LazyLock<[String; GROUPS.len()]> = LazyLock::new(|| GROUPS.map(sql));
+
 /// What the rows of a page have in common.
 #[derive(Clone, Copy)]
 pub(crate) struct Shared {
@@ -50,14 +57,43 @@ pub(crate) struct Shared {
     pub now: Ts,
 }
 
-/// A statement that stores `rows` new records at once.
+/// The statements that store new records: of one, and of each size of a group, made when it is first needed.
+pub(crate) struct Inserts<'a> {
+    tx: &'a Transaction<'a>,
+    shared: Shared,
+    one: Insert<'a>,
+    many: [Option<Insert<'a>>; GROUPS.len()],
+}
+
+impl<'a> Inserts<'a> {
+    pub fn new(tx: &'a Transaction, shared: Shared) -> Result<Self, Stop> {
+        Ok(Inserts { tx, shared, one: Insert::new(tx, &ONE, shared)?, many: [const { None }; GROUPS.len()] })
+    }
+
+    /// The statement for the largest group that fits into `most` rows, and its size.
+    pub fn largest(&mut self, most: usize) -> Result<(usize, &mut Insert<'a>), Stop> {
+        let sizes = GROUPS.iter().zip(MANY.iter()).zip(&mut self.many);
+        for ((rows, sql), slot) in sizes {
+            if *rows <= most {
+                let insert = match slot {
+                    Some(insert) => insert,
+                    None => slot.insert(Insert::new(self.tx, sql, self.shared)?),
+                };
+                return Ok((*rows, insert));
+            }
+        }
+        Ok((1, &mut self.one))
+    }
+}
+
+/// A statement that stores new records at once.
 pub(crate) struct Insert<'a> {
     stmt: CachedStatement<'a>,
 }
 
 impl<'a> Insert<'a> {
-    pub fn new(tx: &'a Transaction, rows: usize, shared: Shared) -> Result<Self, Stop> {
-        let mut stmt = tx.prepare_cached(&sql(rows))?;
+    fn new(tx: &'a Transaction, sql: &str, shared: Shared) -> Result<Self, Stop> {
+        let mut stmt = tx.prepare_cached(sql)?;
         stmt.raw_bind_parameter(1, shared.plan)?;
         stmt.raw_bind_parameter(2, shared.mark)?;
         stmt.raw_bind_parameter(3, shared.call)?;
