@@ -297,7 +297,12 @@ pub(crate) fn finish(
     scope: &Scope,
     warnings: &mut Vec<Text>,
 ) -> Result<Option<Value>, RenderError> {
-    let Some(trace) = ctx.trace else { return stages(item, v, ctx, scope, warnings, None) };
+    let Some(trace) = ctx.trace else {
+        if item.is_plain() {
+            return Ok((!v.is_null()).then_some(v));
+        }
+        return stages(item, v, ctx, scope, warnings, None);
+    };
     let mut seen = Vec::new();
     let result = stages(item, v, ctx, scope, warnings, Some(&mut seen));
     let shown = match &result {
