@@ -1,12 +1,12 @@
 //! One account on a platform: its credentials, tokens, budget; everything a call needs that is not the call.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use heliu_model::budget::Limits;
 use heliu_model::call::Exchange;
-use heliu_model::ports::{Budget, Clock, TokenRow, Tokens};
+use heliu_model::ports::{Budget, Clock, TokenPair, TokenRow, Tokens};
 use heliu_model::{Call, CallKind, Class, ConnectorSpec, Failure, Problem, Secret, text};
 use heliu_transform::{Map, Value};
 use tokio::sync::{Mutex, Semaphore};
@@ -58,6 +58,15 @@ pub struct Account {
     /// Whoever waits for the budget waits in line.
     pub(super) lines: Arc<Lines>,
     pub(super) watch: Watch,
+    masks: Masks,
+}
+
+/// What hides the account's secrets, kept from call to call: all the forms of a secret cost more to make than a request.
+#[derive(Default)]
+struct Masks {
+    own: OnceLock<Arc<Mask>>,
+    /// With the tokens of the last call.
+    with: std::sync::Mutex<Option<(TokenPair, Arc<Mask>)>>,
 }
 
 /// A call as the platform's API has it, before encoding.
@@ -221,6 +230,7 @@ impl Account {
             gate,
             lines: Lines::new(ports.clock.clone()),
             watch: Watch::default(),
+            masks: Masks::default(),
             manifest,
             ports,
         })
@@ -250,19 +260,30 @@ impl Account {
         self.manifest.token.as_ref().is_some_and(|t| fits(&t.form.when, &self.values))
     }
 
-    pub(super) fn mask(&self, token: Option<&TokenRow>) -> Mask {
-        let mut mask = Mask::default();
-        let form = &self.manifest.form;
-        mask.names(&form.secrets.fields, &form.secrets.headers);
-        for c in form.credentials.iter().filter(|c| c.secret) {
-            mask.add(&Secret::new(self.value(&c.name)));
-        }
-        if let Some(row) = token {
-            mask.add(&row.pair.access);
-            if let Some(r) = &row.pair.refresh {
-                mask.add(r);
+    pub(super) fn mask(&self, token: Option<&TokenRow>) -> Arc<Mask> {
+        let own = self.masks.own.get_or_init(|| {
+            let mut mask = Mask::default();
+            let form = &self.manifest.form;
+            mask.names(&form.secrets.fields, &form.secrets.headers);
+            for c in form.credentials.iter().filter(|c| c.secret) {
+                mask.add(&Secret::new(self.value(&c.name)));
             }
+            Arc::new(mask)
+        });
+        let Some(TokenRow { pair, .. }) = token else { return own.clone() };
+        let mut last = self.masks.with.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, mask)) = last.as_ref()
+            && of == pair
+        {
+            return mask.clone();
         }
+        let mut mask = Mask::clone(own);
+        mask.add(&pair.access);
+        if let Some(r) = &pair.refresh {
+            mask.add(r);
+        }
+        let mask = Arc::new(mask);
+        *last = Some((pair.clone(), mask.clone()));
         mask
     }
 

@@ -9,6 +9,7 @@ use heliu_transform::{Map, Path, records};
 use super::account::{Account, Ask};
 use super::client::Reply;
 use super::encode::{SESSION, Setting};
+use super::mask::Mask;
 use super::outcome::{Reading, Told};
 use crate::manifest::{Call as CallRule, TokenForm};
 
@@ -211,7 +212,7 @@ impl Account {
             Ok((self.pair_of(&token.form, &reply, told, &old.pair, refresh)?, told))
         });
         // The reply's own tokens are masked as well before anybody sees the call.
-        let mut all = mask;
+        let mut all = Mask::clone(&mask);
         if let Ok((pair, _)) = &result {
             all.add(&pair.access);
             if let Some(r) = &pair.refresh {
@@ -279,7 +280,7 @@ impl Account {
         let row = self.current().await?;
         let refresh = row.pair.refresh.clone();
         let pair = self.pair_of(&token.form, reply, told, &row.pair, refresh.as_ref())?;
-        let mut mask = self.mask(Some(&row));
+        let mut mask = Mask::clone(&self.mask(Some(&row)));
         mask.add(&pair.access);
         if let Some(r) = &pair.refresh {
             mask.add(r);
