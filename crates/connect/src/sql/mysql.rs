@@ -113,15 +113,15 @@ fn repeatable(n: &Named) -> bool {
 }
 
 /// A bound value: booleans as 1 and 0, lists and objects as JSON text, numbers as their exact text.
-pub(super) fn bind(v: Value) -> Sql {
+pub(super) fn bind(v: &Value) -> Sql {
     match v {
         Value::Null => Sql::NULL,
-        Value::Bool(b) => Sql::Int(i64::from(b)),
+        Value::Bool(b) => Sql::Int(i64::from(*b)),
         Value::Number(n) => match n.as_i64() {
             Some(i) => Sql::Int(i),
             None => Sql::Bytes(n.text().into_owned().into_bytes()),
         },
-        Value::String(s) => Sql::Bytes(s.into_string().into_bytes()),
+        Value::String(s) => Sql::Bytes(s.as_bytes().to_vec()),
         other => Sql::Bytes(other.to_json().into_bytes()),
     }
 }
@@ -411,7 +411,7 @@ fn bind_row(ranges: &[Option<bool>], row: &WriteRow, out: &mut Vec<Sql>) {
     for (j, v) in values.iter().enumerate() {
         match v {
             Value::String(s) if s.is_empty() && ranges.get(j) == Some(&Some(true)) => out.push(Sql::NULL),
-            _ => out.push(bind(v.clone())),
+            _ => out.push(bind(v)),
         }
     }
 }
@@ -574,7 +574,7 @@ async fn transaction(
                     if name.eq_ignore_ascii_case("lastInsertId") {
                         last_id.map_or(Sql::NULL, Sql::UInt)
                     } else {
-                        bind(params.get(name).or_else(|| request.get(name)).cloned().unwrap_or(Value::Null))
+                        bind(params.get(name).or_else(|| request.get(name)).unwrap_or(&Value::Null))
                     }
                 })
                 .collect();
@@ -665,7 +665,7 @@ impl Session {
                 out.push(Found::Unknown);
                 continue;
             }
-            let params = Params::Positional(wanted.into_iter().map(bind).collect());
+            let params = Params::Positional(wanted.iter().map(bind).collect());
             let found: Option<i64> =
                 conn.exec_first(sql.as_str(), params).await.map_err(|e| failure(&e, &inner.place, false))?;
             out.push(if found.is_some() { Found::Present } else { Found::Absent });

@@ -198,7 +198,7 @@ impl SelectSource {
                 let params = if values.is_empty() {
                     Params::Empty
                 } else {
-                    Params::Positional(values.into_iter().map(mysql::bind).collect())
+                    Params::Positional(values.iter().map(mysql::bind).collect())
                 };
                 let err = |e: mysql_async::Error| mysql_errors::failure(&e, place, false);
                 let mut result = conn.exec_iter(sql, params).await.map_err(err)?;
