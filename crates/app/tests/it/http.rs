@@ -9,7 +9,7 @@ use crate::harness::{Project, balances, number};
 use crate::stub::{Reply, Seen, Stub};
 
 /// Documents whose digits and letters must survive.
-fn documents(n: usize) -> Vec<Value> {
+pub fn documents(n: usize) -> Vec<Value> {
     (0..n)
         .map(|i| {
             let id = 7_318_405_112_006_000_001_u64 + i as u64;
@@ -61,12 +61,12 @@ pub fn wanted(documents: &[Value]) -> BTreeMap<i64, (String, String)> {
         .collect()
 }
 
-fn slice(documents: &[Value], from: usize, n: usize) -> Vec<Value> {
+pub fn slice(documents: &[Value], from: usize, n: usize) -> Vec<Value> {
     documents.iter().skip(from).take(n).cloned().collect()
 }
 
 /// Runs one plan over the stub into the table and compares; what was asked.
-async fn reads(
+pub async fn reads(
     name: &str,
     metadata: Value,
     answer: impl Fn(&Seen, &[Value]) -> Reply + Send + Sync + 'static,
@@ -88,7 +88,7 @@ fn asked(log: &[Seen], name: &str) -> Vec<String> {
     log.iter().map(|s| s.get(name).unwrap_or("-").to_owned()).collect()
 }
 
-fn paged(page: &str, size: &str) -> Value {
+pub fn paged(page: &str, size: &str) -> Value {
     json!({"pagination": {"pageSize": 20}, "request": [
         {"field": page, "value": "{PAGINATION_START_PAGE}"}, {"field": size, "value": "{PAGINATION_PAGE_SIZE}"}]})
 }

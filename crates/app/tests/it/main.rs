@@ -13,6 +13,7 @@ mod http_target;
 mod import;
 mod json_server;
 mod lints;
+mod losses;
 mod mishaps;
 mod mysql;
 mod outbound;

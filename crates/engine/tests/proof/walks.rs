@@ -431,3 +431,16 @@ fn parallel_pages_are_at_least_eight_times_as_fast() {
     assert!(one >= 8 * many, "{one} ms alone, {many} ms with ten");
     assert!(calls <= 210 && calls_many <= 210, "{calls}, {calls_many} calls for 200 pages");
 }
+
+#[test]
+fn a_hundred_thousand_rows_leave_no_gap() {
+    const N: usize = 100_000;
+    let mut w = World::new(0);
+    w.shelf = heliu_testkit::fake::shared(heliu_testkit::fake::Shelf::of(N, T0 - 40 * HOUR));
+    w.spec.start = Some(heliu_model::Ts(T0 - 48 * HOUR));
+    let source = w.source(1_000).declares(true, true).shaped(|s| s.concurrency = 4);
+    let report = w.run(source, w.target(Replay::Idempotent).shaped(|s| s.max_rows = 1_000));
+    assert_eq!((report.exit_code(), report.counts.source.returned), (0, N as u64), "{:?}", report.problems);
+    assert_eq!((report.counts.records.new, report.counts.target.written), (N as u64, N as u64));
+    assert_eq!(w.table(|t| (t.rows.len(), t.doubled().len())), (N, 0));
+}
