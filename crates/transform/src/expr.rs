@@ -305,6 +305,20 @@ pub(crate) fn fill(parts: &[Part], ctx: &Context, scope: &Scope, warnings: &mut 
 }
 
 impl SqlFn {
+    /// As it was written.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The compiled expression, and what its references are bound to.
+    pub(crate) fn function(&self) -> Result<&Function, &EvalError> {
+        self.compiled.as_ref()
+    }
+
+    pub(crate) fn binds(&self) -> &[Bind] {
+        &self.binds
+    }
+
     fn eval(&self, ctx: &Context, scope: &Scope, warnings: &mut Vec<Text>) -> Result<Value, EvalError> {
         let result = self.strict(ctx, scope, warnings);
         lenient(result, &self.source, ctx, warnings)
@@ -392,7 +406,7 @@ pub(crate) fn template(s: &str) -> Vec<Part> {
 }
 
 /// Longest reference, in bytes, pipes and all.
-const MAX_REFERENCE: usize = 4096;
+pub(crate) const MAX_REFERENCE: usize = 4096;
 
 /// Reads `{{ path | pipe }}` at the beginning of `s`; the reference and its length in bytes.
 pub(crate) fn read_reference(s: &str) -> Option<(Reference, usize)> {

@@ -22,6 +22,7 @@ mod outline;
 mod parsers;
 mod path;
 mod pipes;
+mod print;
 mod problem;
 mod raw;
 pub mod records;

@@ -36,6 +36,28 @@ impl Find {
         &self.source
     }
 
+    /// The statement in its plain spelling; as it was written if it cannot be read.
+    pub fn print(&self) -> String {
+        let Ok(p) = &self.parsed else { return self.source.clone() };
+        let mut out = format!("_findCollection find {} from {} where", p.field, p.scheme);
+        for (key, side) in &p.conditions {
+            let value = match side {
+                Side::Ref(r) => r.to_string(),
+                Side::Text(parts) => {
+                    let text = crate::print::text(parts);
+                    let bare = !text.is_empty() && !text.contains(' ') && !text.starts_with(['\'', '"']);
+                    match (bare && !matches!(parts.as_slice(), [Part::Ref(_)]), text.contains('\'')) {
+                        (true, _) => text,
+                        (false, false) => format!("'{text}'"),
+                        (false, true) => format!("\"{text}\""),
+                    }
+                }
+            };
+            out.push_str(&format!(" {key}={value}"));
+        }
+        out
+    }
+
     pub fn problem(&self, path: &str) -> Option<Problem> {
         self.parsed.as_ref().err().map(|t| Problem::error("HL-2401", path, t.clone()))
     }
@@ -147,6 +169,17 @@ impl Mongo {
 
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// As [`Find::print`].
+    pub fn print(&self) -> String {
+        match &self.parsed {
+            Ok(p) => {
+                let filter = crate::print::text(&p.filter);
+                format!("_mongoQuery {} findField={} where={filter}", p.scheme, p.field)
+            }
+            Err(_) => self.source.clone(),
+        }
     }
 
     pub fn problem(&self, path: &str) -> Option<Problem> {

@@ -8,7 +8,7 @@ use heliu_ledger::Lookups;
 use heliu_model::ports::Clock;
 use heliu_model::{Failure, Spot, Text, Ts, text};
 use heliu_transform::{
-    EvalRequest, EvaluateError, Lookup, RenderRequest, Value, evaluate, render as render_document,
+    EvalRequest, EvaluateError, Expr, Lookup, RenderRequest, Value, evaluate, render as render_document,
 };
 
 use crate::args::{Common, EvalArgs, RenderArgs};
@@ -334,6 +334,10 @@ pub fn eval(common: &Common, out: &Out, args: &EvalArgs) -> Done {
     .map_err(|e| Stop::from(failure(e, &expr)))?;
     for w in &warnings {
         out.hint(w);
+    }
+    if common.verbose > 0 {
+        let read = Expr::compile(&expr).to_string();
+        out.hint(&text!("read as: {read}", "读作:{read}"));
     }
     out.line(&value.to_json());
     Ok(0)

@@ -32,6 +32,22 @@ async fn eval_prints_the_value_as_json_with_its_digits() {
 }
 
 #[tokio::test]
+async fn eval_tells_how_it_read_an_expression() {
+    let p = Project::new();
+    let a = p.run(&["eval", "_function case when{a}>1 then 1 end", "-v", "--lang", "en"]).await;
+    assert!(
+        a.err.contains("read as: _function case when{a}>1"),
+        "what cannot be read is as written: {}",
+        a.err
+    );
+    let a = p.run(&["eval", "_function 2*(3+4)-(5*6)", "-v", "--lang", "en"]).await.exits(0);
+    assert_eq!(a.out, "-16\n");
+    assert!(a.err.contains("read as: _function 2 * (3 + 4) - 5 * 6"), "{}", a.err);
+    let a = p.run(&["eval", "_function 1", "--lang", "en"]).await.exits(0);
+    assert!(!a.err.contains("read as"), "{}", a.err);
+}
+
+#[tokio::test]
 async fn batches_answer_every_line_in_order() {
     let input = concat!(
         r#"{"expr":"{a}","record":{"a":1.10}}"#,

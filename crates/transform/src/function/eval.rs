@@ -188,7 +188,7 @@ impl<'a, 'b> Ctx<'a, 'b> {
                 let s = self.eval(x)?.single();
                 let dynamic;
                 let regex = match pattern.as_ref() {
-                    Pattern::Fixed(r) => r,
+                    Pattern::Fixed(r, _) => r,
                     Pattern::Of(n) => {
                         let p = self.eval(n)?.single();
                         let (Some(pattern), false) = (p.as_text(), s.is_null()) else { return Ok(Sv::Null) };

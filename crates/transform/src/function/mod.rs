@@ -22,6 +22,7 @@ mod node;
 mod numbers;
 mod parse;
 mod patterns;
+mod print;
 mod sv;
 mod table;
 mod texts;

@@ -80,7 +80,8 @@ impl Node {
 /// A regular expression: compiled, or of a pattern that is only known with the data.
 #[derive(Debug, Clone)]
 pub(super) enum Pattern {
-    Fixed(Regex),
+    /// With the pattern as it was written.
+    Fixed(Regex, Box<str>),
     Of(Node),
 }
 

@@ -310,7 +310,10 @@ impl Parser {
                 let place = self.place();
                 let (pattern, d) = self.pattern()?;
                 let pattern = match &pattern {
-                    Node::Const(Sv::Str(s)) => Pattern::Fixed(Regex::new(s, false).map_err(|e| e.at(place))?),
+                    Node::Const(Sv::Str(s)) => {
+                        let regex = Regex::new(s, false).map_err(|e| e.at(place))?;
+                        Pattern::Fixed(regex, s.as_ref().into())
+                    }
                     _ => Pattern::Of(pattern),
                 };
                 (Node::Regexp(left, Box::new(pattern), negated), depth.max(d) + 1)
@@ -411,7 +414,7 @@ impl Parser {
                         // Texts side by side are one.
                         while matches!(self.peek(), Tok::Text(_)) {
                             if let Tok::Text(more) = self.next() {
-                                segs.extend(more);
+                                join(&mut segs, more);
                             }
                         }
                         template(segs)
@@ -571,6 +574,22 @@ fn number(text: &str) -> Sv<'static> {
         return text.parse::<f64>().ok().filter(|f| f.is_finite()).map_or(Sv::Null, Sv::double);
     }
     Dec::parse(text).map_or(Sv::Null, Sv::dec)
+}
+
+/// Puts one text behind another; of several texts an empty one says nothing.
+fn join(segs: &mut Vec<Seg>, more: Vec<Seg>) {
+    for seg in more {
+        match (segs.last_mut(), seg) {
+            (Some(Seg::Text(last)), Seg::Text(t)) => last.push_str(&t),
+            (Some(_), Seg::Text(t)) if t.is_empty() => {}
+            (_, seg) => {
+                if matches!(segs.last(), Some(Seg::Text(t)) if t.is_empty()) {
+                    segs.pop();
+                }
+                segs.push(seg);
+            }
+        }
+    }
 }
 
 fn template(segs: Vec<Seg>) -> Node {

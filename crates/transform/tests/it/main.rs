@@ -7,6 +7,7 @@ mod ids;
 mod mongo;
 mod oracle;
 mod parsers;
+mod printing;
 mod properties;
 mod published;
 mod records;

@@ -29,7 +29,7 @@ fn setting(name: &str, default: usize) -> usize {
 }
 
 /// Every pattern plainly, then nested ones until there are enough.
-fn generate() -> Vec<Case> {
+pub(crate) fn generate() -> Vec<Case> {
     let mut dice = Dice::new(setting("HELIU_ORACLE_SEED", SEED) as u64);
     let wanted = setting("HELIU_ORACLE_CASES", CASES);
     let mut out = Vec::with_capacity(wanted);
