@@ -8,9 +8,9 @@ use heliu_model::record::Hash;
 use heliu_model::{Failure, Window, text};
 use heliu_transform::canonical::{Scratch, content_hash};
 use heliu_transform::mapping::{Request, nothing_to_send};
-use heliu_transform::{Context, Lookup, Metadata, Path, Plain, Shaped, Shaping, Value, records};
+use heliu_transform::{Context, Lookup, Metadata, Path, Plain, Shaped, Shaping, Value, grouping, records};
 
-use crate::spec::{Renderer, Shaper};
+use crate::spec::{Gathered, Renderer, Shaper};
 
 /// Cuts and keys elements as the source's metadata says.
 pub struct DialectShaper {
@@ -140,6 +140,28 @@ fn failed(e: heliu_transform::mapping::RenderError) -> Failure {
 }
 
 impl Renderer for DialectRenderer {
+    fn gathers(&self) -> bool {
+        grouping::groups(self.request.metadata())
+    }
+
+    fn gather(&self, contents: &[Bytes]) -> Vec<Gathered> {
+        let mut read = Vec::with_capacity(contents.len());
+        let mut alone = Vec::new();
+        for (i, content) in contents.iter().enumerate() {
+            match Value::parse(content) {
+                Ok(v) => read.push((i, v)),
+                // Its rendering says what is wrong with it.
+                Err(_) => alone.push(Gathered { content: content.clone(), members: vec![i] }),
+            }
+        }
+        let (places, values): (Vec<usize>, Vec<Value>) = read.into_iter().unzip();
+        let unit = |u: grouping::Unit| Gathered {
+            content: Bytes::from(u.record.to_json()),
+            members: u.members.iter().filter_map(|m| places.get(*m).copied()).collect(),
+        };
+        grouping::units(self.request.metadata(), &values).into_iter().map(unit).chain(alone).collect()
+    }
+
     fn render(&self, window: &Window, content: &Bytes) -> Result<RowBody, Failure> {
         let ctx = Context {
             lookups: self.lookups.as_deref(),

@@ -320,8 +320,9 @@ impl Engine {
         };
         write::resolve_intents(&ctx, &owned.intents).await?;
         let writers = Writers::start(ctx.clone());
-        // What waited before goes first, oldest first.
-        let waited = self.claim(&ctx, plan, &writers, &HashSet::new()).await;
+        // What waited before goes first, oldest first; where records are put together, with what comes now.
+        let gathers = ctx.renderer.gathers();
+        let waited = if gathers { Ok(0) } else { self.claim(&ctx, plan, &writers, &HashSet::new()).await };
         let read = match waited {
             Ok(_) => self.read(heart, spec, sides, options, owned, plan, Some(&writers)).await,
             Err(e) => Err(e),
@@ -340,8 +341,10 @@ impl Engine {
         };
         let mut tried: HashSet<(RowId, u32)> = writers.finish().await.into_iter().collect();
         // What overflowed or was superseded on its way waits in the ledger.
+        // Half of what belongs together is not written: its other half may be on the page that did not come.
+        let half = gathers && stopped.is_some();
         for _ in 0..CLAIM_ROUNDS {
-            if heart.over() {
+            if heart.over() || half {
                 break;
             }
             let writers = Writers::start(ctx.clone());

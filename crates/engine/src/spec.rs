@@ -70,8 +70,29 @@ pub trait Shaper: Send + Sync {
     fn anchor(&self, element: &Bytes) -> Option<String>;
 }
 
+/// Several records that are written as one (dialect §6.2, §6.3).
+#[derive(Debug, Clone)]
+pub struct Gathered {
+    /// What is rendered in their place.
+    pub content: Bytes,
+    /// Positions of the members among the records given; a record whose rows are spread may be in several.
+    pub members: Vec<usize>,
+}
+
 /// Renders stored contents for the target.
 pub trait Renderer: Send + Sync {
+    /// True when records are put together before they are rendered. Then nothing is written before all of a run's
+    /// records are there.
+    fn gathers(&self) -> bool {
+        false
+    }
+
+    /// What is rendered in place of these records, in their order; asked only of one that gathers.
+    fn gather(&self, contents: &[Bytes]) -> Vec<Gathered> {
+        let alone = |(i, c): (usize, &Bytes)| Gathered { content: c.clone(), members: vec![i] };
+        contents.iter().enumerate().map(alone).collect()
+    }
+
     /// Renders one record.
     ///
     /// # Errors

@@ -65,7 +65,8 @@ pub(crate) struct Writers {
 impl Writers {
     /// Starts the writers; each opens its session when its first record arrives.
     pub fn start(ctx: Arc<WriteCtx>) -> Self {
-        let count = ctx.target.shape().writers.max(1);
+        // What belongs together is written by one.
+        let count = if ctx.renderer.gathers() { 1 } else { ctx.target.shape().writers.max(1) };
         let (mut queues, mut tasks) = (Vec::new(), Vec::new());
         for shard in 0..count {
             let (tx, rx) = mpsc::unbounded_channel();
@@ -78,6 +79,10 @@ impl Writers {
     /// How many records of a page with `bytes` of content may be handed over. Waits for room while the writers get
     /// on; when they struggle, the records stay in the ledger instead.
     pub async fn room(&self, bytes: usize) -> usize {
+        if self.ctx.renderer.gathers() {
+            // Records that belong together come with different pages: all wait until the last one is there.
+            return 0;
+        }
         let kib = kib(bytes).min(ROOM_KIB);
         loop {
             if self.ctx.heart.over() {
@@ -101,7 +106,9 @@ impl Writers {
     /// Hands records to their writers, in order.
     pub async fn hand(&self, due: Vec<Due>) {
         for due in due {
-            let kib = kib(due.content.len()).min(ROOM_KIB) as u32;
+            // Records that are put together are held until all are there, however much room they take.
+            let held = self.ctx.renderer.gathers();
+            let kib = if held { 0 } else { kib(due.content.len()).min(ROOM_KIB) as u32 };
             let shard = shard_of(due.row, self.queues.len());
             let Ok(room) = self.room.clone().acquire_many_owned(kib).await else { return };
             if let Some(queue) = self.queues.get(shard) {
@@ -156,10 +163,11 @@ async fn writer(
     shard: u32,
     mut queue: mpsc::UnboundedReceiver<Handed>,
 ) -> Vec<(RowId, u32)> {
-    let rows = ctx.target.shape().max_rows.min(ctx.batch).max(1);
+    let gathers = ctx.renderer.gathers();
+    let rows = if gathers { usize::MAX } else { ctx.target.shape().max_rows.min(ctx.batch).max(1) };
     let mut batches = batch::Batches::new(ctx.clone(), ctx.fence(shard));
     let mut open = true;
-    let mut held: Vec<Handed> = Vec::with_capacity(rows);
+    let mut held: Vec<Handed> = Vec::with_capacity(if gathers { 0 } else { rows });
     while open {
         match queue.recv().await {
             Some(handed) => held.push(handed),
@@ -176,7 +184,7 @@ async fn writer(
                     Some(handed) => held.push(handed),
                     None => { open = false; break }
                 },
-                () = ctx.heart.clock.sleep_ms(LINGER_MS) => break,
+                () = ctx.heart.clock.sleep_ms(LINGER_MS), if !gathers => break,
             }
         }
         let (dues, rooms): (Vec<Due>, Vec<OwnedSemaphorePermit>) =
@@ -197,7 +205,7 @@ pub(crate) async fn resolve_intents(
     if intents.is_empty() {
         return Ok(());
     }
-    let shards = ctx.target.shape().writers.max(1);
+    let shards = if ctx.renderer.gathers() { 1 } else { ctx.target.shape().writers.max(1) };
     let mut batches: Vec<_> =
         (0..shards).map(|shard| batch::Batches::new(ctx.clone(), ctx.fence(shard))).collect();
     for intent in intents {

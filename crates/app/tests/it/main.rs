@@ -7,6 +7,7 @@ mod between;
 mod contract;
 mod dialect;
 mod fence;
+mod grouped;
 mod harness;
 mod http;
 mod http_target;

@@ -1,6 +1,6 @@
 //! One batch from rendering to settling: repetition, bisecting, and what a lost answer means.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
@@ -23,20 +23,105 @@ pub(super) struct Batches {
     left: Vec<(RowId, u32)>,
 }
 
+/// A record's version in the ledger.
+type Ref = (RowId, u32);
+
+/// The records that a row stands for: mostly one.
+#[derive(Debug, Clone)]
+enum Members {
+    One(Ref),
+    Many(Vec<Ref>),
+}
+
+impl Members {
+    fn all(&self) -> &[Ref] {
+        match self {
+            Members::One(one) => std::slice::from_ref(one),
+            Members::Many(all) => all,
+        }
+    }
+
+    /// The same outcome for each.
+    fn end(&self, outcome: Outcome, out: &mut Vec<(RowId, u32, Outcome)>) {
+        match self {
+            Members::One((row, version)) => out.push((*row, *version, outcome)),
+            Members::Many(all) => out.extend(all.iter().map(|(r, v)| (*r, *v, outcome.clone()))),
+        }
+    }
+}
+
 /// A rendered batch on its way, and what has been settled of it so far.
 struct Work {
     rows: Vec<WriteRow>,
     /// Ledger rows of `rows`, same order.
-    refs: Vec<(RowId, u32)>,
+    refs: Vec<Members>,
     outcomes: Vec<(RowId, u32, Outcome)>,
     calls: Vec<Call>,
+}
+
+impl Work {
+    fn of(rows: usize) -> Work {
+        Work {
+            rows: Vec::with_capacity(rows),
+            refs: Vec::with_capacity(rows),
+            outcomes: Vec::with_capacity(rows),
+            calls: Vec::new(),
+        }
+    }
+}
+
+/// All records of rows, each once.
+fn distinct(refs: &[Members]) -> Vec<Ref> {
+    let mut out: Vec<Ref> = refs.iter().flat_map(Members::all).copied().collect();
+    if refs.iter().any(|m| matches!(m, Members::Many(_))) {
+        let mut seen = HashSet::with_capacity(out.len());
+        out.retain(|r| seen.insert(*r));
+    }
+    out
+}
+
+/// Rows in sections of so many, last first.
+fn sections(mut rows: Vec<WriteRow>, mut refs: Vec<Members>, most: usize) -> Vec<Section> {
+    let mut out = Vec::new();
+    while rows.len() > most {
+        let at = (rows.len() - 1) / most * most;
+        out.push(Section { rows: rows.split_off(at), refs: refs.split_off(at), tries: 0, pause: None });
+    }
+    if !rows.is_empty() {
+        out.push(Section { rows, refs, tries: 0, pause: None });
+    }
+    out
+}
+
+/// One outcome per record: of several the one that says most against it.
+fn agreed(outcomes: Vec<(RowId, u32, Outcome)>) -> Vec<(RowId, u32, Outcome)> {
+    let weight = |o: &Outcome| match o {
+        Outcome::Written(_) => 0,
+        Outcome::Released => 1,
+        Outcome::Waiting(_) => 2,
+        Outcome::InDoubt(_) => 3,
+        Outcome::Failed(_) => 4,
+    };
+    let mut at: HashMap<Ref, usize> = HashMap::with_capacity(outcomes.len());
+    let mut out: Vec<(RowId, u32, Outcome)> = Vec::with_capacity(outcomes.len());
+    for one in outcomes {
+        match at.get(&(one.0, one.1)).and_then(|i| out.get_mut(*i)) {
+            Some(kept) if weight(&one.2) > weight(&kept.2) => *kept = one,
+            Some(_) => {}
+            None => {
+                at.insert((one.0, one.1), out.len());
+                out.push(one);
+            }
+        }
+    }
+    out
 }
 
 /// Rows that are written together, and how often that was tried.
 struct Section {
     rows: Vec<WriteRow>,
     /// Ledger rows of `rows`, same order.
-    refs: Vec<(RowId, u32)>,
+    refs: Vec<Members>,
     tries: u32,
     /// Why and how long (ms) to wait before the next try.
     pause: Option<(Failure, u64)>,
@@ -50,7 +135,7 @@ impl Section {
 
     /// The same outcome for all.
     fn all(&self, outcome: &Outcome) -> impl Iterator<Item = (RowId, u32, Outcome)> {
-        self.refs.iter().map(|(row, version)| (*row, *version, outcome.clone()))
+        self.refs.iter().flat_map(Members::all).map(|(row, version)| (*row, *version, outcome.clone()))
     }
 }
 
@@ -73,7 +158,26 @@ impl Batches {
             let outcomes = dues.iter().map(|d| (d.row, d.version, Outcome::Released)).collect();
             return self.settle(None, Vec::new(), outcomes).await;
         }
-        let mut work = self.render(newest(self.without_doubt(dues)));
+        let dues = newest(self.without_doubt(dues));
+        if !self.ctx.renderer.gathers() {
+            let work = self.render(dues);
+            return self.put(work).await;
+        }
+        let mut ended = Ok(());
+        for mut work in self.gathered(&dues) {
+            if ended.is_ok() && !self.ctx.heart.over() {
+                ended = self.put(work).await;
+                continue;
+            }
+            let refs = std::mem::take(&mut work.refs);
+            refs.iter().for_each(|m| m.end(Outcome::Released, &mut work.outcomes));
+            self.settle(None, Vec::new(), agreed(work.outcomes)).await?;
+        }
+        ended
+    }
+
+    /// Announces, writes and settles what is rendered.
+    async fn put(&mut self, mut work: Work) -> Result<(), Failure> {
         let shape = self.ctx.target.shape().clone();
         let mut intent = None;
         if !shape.local && !work.rows.is_empty() {
@@ -81,7 +185,7 @@ impl Batches {
             let announce = Announce {
                 run: heart.run,
                 epoch: heart.epoch,
-                members: work.refs.clone(),
+                members: distinct(&work.refs),
                 synced: shape.replay != Replay::Idempotent,
                 now: heart.now(),
             };
@@ -91,8 +195,7 @@ impl Batches {
         let rows = std::mem::take(&mut work.rows);
         let refs = std::mem::take(&mut work.refs);
         // What is still to be written, last first.
-        let mut parts =
-            if rows.is_empty() { Vec::new() } else { vec![Section { rows, refs, tries: 0, pause: None }] };
+        let mut parts = sections(rows, refs, shape.max_rows.min(self.ctx.batch).max(1));
         while let Some(mut part) = parts.pop() {
             if ended.is_none() && self.ctx.heart.over() {
                 ended = Some(self.ctx.heart.fatal().unwrap_or_else(interrupted));
@@ -136,7 +239,7 @@ impl Batches {
                             Some(RowResult::InDoubt(f)) => Outcome::InDoubt(Box::new(f.clone())),
                             None => Outcome::InDoubt(Box::new(unreported())),
                         };
-                        work.outcomes.push((at.0, at.1, outcome));
+                        at.end(outcome, &mut work.outcomes);
                     }
                     parts.extend(self.once_more(again, why));
                 }
@@ -166,7 +269,7 @@ impl Batches {
                             Some(Found::Absent) => Outcome::Waiting(Box::new(failure.clone())),
                             _ => Outcome::InDoubt(Box::new(failure.clone())),
                         };
-                        work.outcomes.push((at.0, at.1, outcome));
+                        at.end(outcome, &mut work.outcomes);
                     }
                     parts.extend(self.once_more(again, Some(failure)));
                 }
@@ -185,6 +288,7 @@ impl Batches {
             }
         }
         let Work { outcomes, calls, .. } = work;
+        let outcomes = if self.ctx.renderer.gathers() { agreed(outcomes) } else { outcomes };
         self.settle(intent, calls, outcomes).await?;
         match ended {
             Some(failure) => Err(failure),
@@ -229,42 +333,38 @@ impl Batches {
                 self.settle(intent, Vec::new(), outcomes).await
             }
             Replay::LookUp => {
-                let work = self.render(dues);
-                let mut calls = Vec::new();
-                let found = if work.rows.is_empty() {
-                    Vec::new()
-                } else {
-                    self.look_up(&work.rows, &mut calls).await?
-                };
-                let mut outcomes = work.outcomes;
-                for (i, (row, version)) in work.refs.iter().enumerate() {
-                    outcomes.push((
-                        *row,
-                        *version,
-                        match found.get(i) {
+                let gathers = self.ctx.renderer.gathers();
+                let works = if gathers { self.gathered(&dues) } else { vec![self.render(dues)] };
+                let (mut calls, mut outcomes) = (Vec::new(), Vec::new());
+                for work in works {
+                    outcomes.extend(work.outcomes);
+                    let found = if work.rows.is_empty() {
+                        Vec::new()
+                    } else {
+                        self.look_up(&work.rows, &mut calls).await?
+                    };
+                    for (i, members) in work.refs.iter().enumerate() {
+                        let outcome = match found.get(i) {
                             Some(Found::Present) => Outcome::Written(None),
                             Some(Found::Absent) => Outcome::Released,
                             _ => Outcome::InDoubt(Box::new(crashed())),
-                        },
-                    ));
+                        };
+                        members.end(outcome, &mut outcomes);
+                    }
                 }
+                let outcomes = if gathers { agreed(outcomes) } else { outcomes };
                 self.settle(intent, calls, outcomes).await
             }
         }
     }
 
     fn render(&self, dues: Vec<Due>) -> Work {
-        let mut work = Work {
-            rows: Vec::with_capacity(dues.len()),
-            refs: Vec::with_capacity(dues.len()),
-            outcomes: Vec::with_capacity(dues.len()),
-            calls: Vec::new(),
-        };
+        let mut work = Work::of(dues.len());
         for due in dues {
             match self.ctx.renderer.render(&self.ctx.window, &due.content) {
                 Ok(body) => {
                     work.rows.push(WriteRow { id: due.id, version: due.version, body });
-                    work.refs.push((due.row, due.version));
+                    work.refs.push(Members::One((due.row, due.version)));
                 }
                 Err(failure) => {
                     work.outcomes.push((due.row, due.version, Outcome::Failed(Box::new(failure))));
@@ -272,6 +372,47 @@ impl Batches {
             }
         }
         work
+    }
+
+    /// Records put together and rendered, in parts that are announced and settled on their own: a record is in one
+    /// part only, and what the grouping leaves out fails in the last one.
+    fn gathered(&self, dues: &[Due]) -> Vec<Work> {
+        let contents: Vec<_> = dues.iter().map(|d| d.content.clone()).collect();
+        let most = self.ctx.target.shape().max_rows.min(self.ctx.batch).max(1);
+        let mut out: Vec<Work> = Vec::new();
+        // Part of each record, once it is in one.
+        let mut part_of: Vec<Option<usize>> = vec![None; dues.len()];
+        for unit in self.ctx.renderer.gather(&contents) {
+            let known = unit.members.iter().find_map(|m| part_of.get(*m).copied().flatten());
+            let at = known.unwrap_or_else(|| {
+                if out.last().is_none_or(|w| w.refs.len() >= most) {
+                    out.push(Work::of(most.min(64)));
+                }
+                out.len() - 1
+            });
+            unit.members.iter().for_each(|m| part_of.iter_mut().skip(*m).take(1).for_each(|p| *p = Some(at)));
+            let members: Vec<&Due> = unit.members.iter().filter_map(|m| dues.get(*m)).collect();
+            let (Some(work), Some(first)) = (out.get_mut(at), members.first()) else { continue };
+            let refs = match members.as_slice() {
+                [one] => Members::One((one.row, one.version)),
+                all => Members::Many(all.iter().map(|d| (d.row, d.version)).collect()),
+            };
+            match self.ctx.renderer.render(&self.ctx.window, &unit.content) {
+                Ok(body) => {
+                    work.rows.push(WriteRow { id: first.id.clone(), version: first.version, body });
+                    work.refs.push(refs);
+                }
+                Err(failure) => refs.end(Outcome::Failed(Box::new(failure)), &mut work.outcomes),
+            }
+        }
+        let mut rest = Work::of(0);
+        for (due, _) in dues.iter().zip(&part_of).filter(|(_, part)| part.is_none()) {
+            rest.outcomes.push((due.row, due.version, Outcome::Failed(Box::new(left_out()))));
+        }
+        if !rest.outcomes.is_empty() {
+            out.push(rest);
+        }
+        out
     }
 
     /// Writes rows with repetitions; the failure's class decides.
@@ -458,6 +599,16 @@ enum Part {
     /// The answer was lost; this is what a look-up by key found.
     Looked(Vec<Found>, Failure),
     End(Failure),
+}
+
+fn left_out() -> Failure {
+    Failure::data(
+        "HL-2214",
+        text!(
+            "the target's grouping makes nothing of this record: there is nothing to send",
+            "目标的分组没有从这条数据得到任何内容,没有可发送的内容"
+        ),
+    )
 }
 
 fn unreported() -> Failure {
