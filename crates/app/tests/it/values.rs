@@ -184,6 +184,46 @@ async fn elements_without_id_are_rejected_once_and_doubles_in_a_page_counted_onc
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn digits_that_the_embedded_database_would_round_are_refused() {
+    let body = r#"[{"id":1,"sum":12345678901234567890.12},{"id":2,"sum":"1234567890.123456"},{"id":3,"sum":9223372036854775807},
+                   {"id":4,"sum":"1234567890123.45"},{"id":5,"sum":"12345678901234567890 A"},{"id":6,"sum":1.5000000000000000000},
+                   {"id":7,"qty":0.12345678901234567890}]"#;
+    let stub = Stub::new(move |_| Reply::text(200, body)).await;
+    let p = Project::new();
+    p.write("connectors/bi.toml", "platform = \"sqlite\"\npath = \"bi.db\"\n");
+    let db = rusqlite::Connection::open(p.path().join("bi.db")).unwrap();
+    db.execute_batch(
+        "CREATE TABLE docs (id INTEGER PRIMARY KEY, no TEXT, sum DECIMAL(30,4), qty DOUBLE, at TEXT, note TEXT, ok INTEGER, lines TEXT)",
+    )
+    .unwrap();
+    plan(&p, &stub, target("INSERT OR REPLACE INTO docs (COLUMNS) VALUES"));
+    let a = p.run(&["run", "docs", "--json"]).await.exits(1).json();
+    balances(&a);
+    let failed = p.run(&["records", "docs", "--state", "failed", "--json"]).await.exits(0).lines();
+    let of: Vec<_> =
+        failed.iter().map(|r| (r["id"].as_str().unwrap(), r["code"].as_str().unwrap())).collect();
+    assert_eq!(of, [("1", "HL-5034"), ("2", "HL-5034")]);
+    let rows: Vec<(i64, Option<String>)> = db
+        .prepare("SELECT id, CAST(sum AS TEXT) FROM docs ORDER BY id")
+        .unwrap()
+        .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let text = |s: &str| Some(s.to_owned());
+    assert_eq!(
+        rows,
+        [
+            (3, text("9223372036854775807")),
+            (4, text("1234567890123.45")),
+            (5, text("12345678901234567890 A")),
+            (6, text("1.5")),
+            (7, None)
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn empty_text_in_the_embedded_database_follows_the_column() {
     let body = r#"[{"id":1,"no":"","sum":"","qty":2},{"id":2,"no":"x","sum":1.50,"qty":""},
                    {"id":3,"no":"表","sum":12345678901234567890.12345678901234567890,"qty":true}]"#;

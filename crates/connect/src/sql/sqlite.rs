@@ -122,9 +122,49 @@ pub(super) fn bind(v: &Value) -> Sql {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Table {
-    /// Name, text affinity, nullable.
-    pub(super) columns: Vec<(String, bool, bool)>,
+    pub(super) columns: Vec<Column>,
     pub(super) unique: Vec<Vec<String>>,
+}
+
+/// A column, as far as binding needs it.
+#[derive(Debug, Clone)]
+pub(super) struct Column {
+    pub(super) name: String,
+    /// Keeps text as it is.
+    pub(super) text: bool,
+    pub(super) nullable: bool,
+    /// Declared as floating point: who does that wants values rounded.
+    pub(super) float: bool,
+}
+
+impl Column {
+    /// True when the column would silently keep `v` rounded: SQLite makes a number of what looks like one, and has
+    /// none but 64-bit integers and floating point.
+    pub(super) fn rounds(&self, v: &Value) -> bool {
+        if self.text || self.float {
+            return false;
+        }
+        match v {
+            Value::Number(n) => n.as_i64().is_none() && long(&n.text()),
+            Value::String(s) => long(s.trim()),
+            _ => false,
+        }
+    }
+}
+
+/// True for a number with more than the 15 digits that floating point keeps, unless it is an integer of 64 bits.
+fn long(t: &str) -> bool {
+    if t.len() < 16 || t.parse::<i64>().is_ok() {
+        return false;
+    }
+    let (digits, exponent) = t.split_once(['e', 'E']).unwrap_or((t, "0"));
+    let digits = digits.strip_prefix(['-', '+']).unwrap_or(digits);
+    let (int, frac) = digits.split_once('.').unwrap_or((digits, ""));
+    let number = !(int.is_empty() && frac.is_empty())
+        && int.bytes().chain(frac.bytes()).all(|b| b.is_ascii_digit())
+        && exponent.parse::<i32>().is_ok();
+    let all = format!("{int}{frac}");
+    number && all.trim_start_matches('0').trim_end_matches('0').len() > 15
 }
 
 /// A SQLite target.
@@ -191,7 +231,8 @@ fn table_of(db: &Connection, b: &Batch, place: &str) -> Result<Table, Failure> {
         if key > 0 {
             pk.push((key, column.clone()));
         }
-        out.columns.push((column, text, !not_null && key == 0));
+        let float = ["REAL", "FLOA", "DOUB"].iter().any(|t| ty.contains(t));
+        out.columns.push(Column { name: column, text, nullable: !not_null && key == 0, float });
     }
     pk.sort();
     if !pk.is_empty() {
@@ -268,7 +309,7 @@ impl Target for SqliteTarget {
             }
             let mut out = Vec::new();
             for c in b.columns.iter().flatten() {
-                if !table.columns.iter().any(|k| k.0.eq_ignore_ascii_case(c)) {
+                if !table.columns.iter().any(|k| k.name.eq_ignore_ascii_case(c)) {
                     out.push(Problem::error(
                         "HL-5024",
                         at,

@@ -24,9 +24,30 @@ impl Session {
     fn names<'a>(&'a self, b: &'a Batch) -> Vec<&'a str> {
         match &b.columns {
             Some(c) => c.iter().map(String::as_str).collect(),
-            None => self.table.columns.iter().map(|c| c.0.as_str()).collect(),
+            None => self.table.columns.iter().map(|c| c.name.as_str()).collect(),
         }
     }
+}
+
+fn empty_value(field: &str) -> Failure {
+    Failure::data(
+        "HL-5029",
+        text!(
+            "`{field}` is empty, and its column takes neither text nor NULL",
+            "`{field}` 为空,而对应列既不是文本也不允许 NULL"
+        ),
+    )
+}
+
+fn rounded(field: &str) -> Failure {
+    Failure::data(
+        "HL-5034",
+        text!(
+            "`{field}` has more digits than its column keeps exactly",
+            "`{field}` 的位数超出对应列能够精确保存的范围"
+        ),
+    )
+    .hint(text!("declare the column as TEXT", "请将该列声明为 TEXT"))
 }
 
 fn batch(
@@ -195,16 +216,15 @@ impl Session {
                         .map(|(i, v)| {
                             let empty = matches!(v, Value::String(s) if s.is_empty());
                             let column = names.get(i).and_then(|n| {
-                                self.table.columns.iter().find(|c| c.0.eq_ignore_ascii_case(n))
+                                self.table.columns.iter().find(|c| c.name.eq_ignore_ascii_case(n))
                             });
                             match column {
-                                Some((_, false, true)) if empty => Sql::Null,
-                                Some((name, false, false)) if empty => {
-                                    wrong = Some(name.clone());
-                                    Sql::Null
-                                }
-                                _ => bind(v),
+                                Some(c) if empty && !c.text && c.nullable => return Sql::Null,
+                                Some(c) if empty && !c.text => wrong = Some(empty_value(&c.name)),
+                                Some(c) if c.rounds(v) => wrong = Some(rounded(&c.name)),
+                                _ => {}
                             }
+                            bind(v)
                         })
                         .collect();
                     match wrong {
@@ -212,13 +232,7 @@ impl Session {
                             good.push(bound);
                             results.push(RowResult::Written(None));
                         }
-                        Some(field) => results.push(RowResult::Failed(Failure::data(
-                            "HL-5029",
-                            text!(
-                                "`{field}` is empty, and its column takes neither text nor NULL",
-                                "`{field}` 为空,而对应列既不是文本也不允许 NULL"
-                            ),
-                        ))),
+                        Some(failure) => results.push(RowResult::Failed(failure)),
                     }
                 }
                 let columns = inner.fields.len();

@@ -167,6 +167,15 @@ pub const CODES: &[Code] = &[
         ),
     ),
     code(
+        "HL-5034",
+        ("a column would round the value", "列会对该值取近似"),
+        (
+            "SQLite keeps a number with more than 15 digits as floating point, unless it is an integer of 64 bits; the record fails instead",
+            "SQLite 会把超过 15 位的数字保存为浮点数(64 位整数除外);为避免失真,该数据记为失败",
+        ),
+        ("declare the column as TEXT, then `heliu retry`", "请将该列声明为 TEXT,然后执行 `heliu retry`"),
+    ),
+    code(
         "HL-5040",
         ("the plan cannot be written for", "该方案不能接收数据"),
         (
