@@ -13,6 +13,23 @@ use super::Known;
 use crate::project::Project;
 use crate::wire::Loaded;
 
+/// What the target declares for after a success.
+fn passed_on(l: &Loaded, out: &mut Vec<Problem>) {
+    let meta = &l.target_meta;
+    let callback = meta.raw.get_path("callBackStrategy").is_some_and(|v| !v.is_blank());
+    let kept = meta.response.iter().position(|i| i.field == "primaryWriteback");
+    let places = kept
+        .map(|i| (format!("target.metadata.response[{i}]"), "primaryWriteback"))
+        .into_iter()
+        .chain(callback.then(|| ("target.metadata.callBackStrategy".to_owned(), "callBackStrategy")));
+    for (at, name) in places {
+        out.push(
+            say::NOT_PASSED_ON
+                .at(at, text!("`{name}` is not carried out by runs yet", "运行时尚未执行 `{name}`")),
+        );
+    }
+}
+
 /// Findings about the plan; paths are inside the plan file.
 pub fn plan(l: &Loaded, known: &Known, out: &mut Vec<Problem>) {
     if let Some(after) = &l.plan.after
@@ -28,6 +45,7 @@ pub fn plan(l: &Loaded, known: &Known, out: &mut Vec<Problem>) {
     in_a_circle(l, known.project, out);
     remedy(l, out);
     statement(l, out);
+    passed_on(l, out);
     if l.plan.on_change == OnChange::Update
         && !l.source_meta.id_check
         && l.source_meta.raw.get_path("idCheck").is_some()

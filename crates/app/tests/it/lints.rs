@@ -259,6 +259,23 @@ fn cases() -> Vec<(&'static str, Value, &'static str, &'static str, Option<usize
             "source.metadata.condition[0][0].logic",
             None,
         ),
+        (
+            "callback",
+            with("/target/metadata/callBackStrategy", json!({"strategyId": "x", "no": "{{so_id}}"})),
+            "HL-1095",
+            "target.metadata.callBackStrategy",
+            None,
+        ),
+        (
+            "writeback",
+            with(
+                "/target/metadata/response",
+                json!([{"field": "primaryWriteback", "type": "object", "children": [{"field": "id", "value": "{{Id}}"}]}]),
+            ),
+            "HL-1095",
+            "target.metadata.response[0]",
+            None,
+        ),
         ("variable", src("modified_begin", "{{LAST_SYNC_TIM|datetime}}"), "HL-2101", begin, Some(2)),
     ]
 }

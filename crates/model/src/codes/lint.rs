@@ -408,6 +408,20 @@ pub const READS_ITSELF: Lint = error(
     ("name the other plan", "请填写另一个方案"),
 );
 
+/// What is declared for after a success, and not done in a run yet.
+pub const NOT_PASSED_ON: Lint = warning(
+    "HL-1095",
+    ("nothing is passed on after a success yet", "写入成功后的回写尚未执行"),
+    (
+        "`primaryWriteback` and `callBackStrategy` are read and checked, but a run neither stores the one nor sends the other",
+        "`primaryWriteback` 与 `callBackStrategy` 会被解析和检查,但运行时既不保存前者,也不执行后者",
+    ),
+    (
+        "let a plan of its own pass it on: source `heliu` with api `query`, started with `after`; the target's reply stands with the record",
+        "请用单独的方案传递:来源平台为 `heliu`、api 为 `query`,用 `after` 触发;目标的应答保存在该数据中",
+    ),
+);
+
 /// Every lint, in the order of its code.
 pub const ALL: &[Lint] = &[
     UNCATALOGUED,
@@ -442,4 +456,5 @@ pub const ALL: &[Lint] = &[
     SECRET,
     UNKNOWN_STORED,
     READS_ITSELF,
+    NOT_PASSED_ON,
 ];

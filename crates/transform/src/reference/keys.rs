@@ -42,7 +42,7 @@ pub const KEYS: &[Key] = &[
     key("operation", "both", ("source: splitArray; target: how records form a write", "源端:splitArray;目标端:数据如何组成一次写入")),
     key("omissionRemedy", "source", ("a second reading with its own schedule and fields", "漏单补偿:自有调度与参数的二次读取")),
     key("groupCalculate", "target", ("aggregation of flattened records", "数据聚合")),
-    key("callBackStrategy", "target", ("another plan that receives an object after each success", "写入成功后回传到其他方案")),
+    key("callBackStrategy", "target", ("another plan that receives an object after each success; checked, not carried out by runs yet", "写入成功后回传到其他方案;会检查,运行时尚未执行")),
     key("distributionOrg", "target", ("organisations that saved data is distributed to", "分配的组织")),
     key("autoCheck", "target", ("audit the saved document", "自动审核")),
     key("otherapi", "source", ("detail interface that is called per element", "按元素调用的明细接口")),
