@@ -144,3 +144,27 @@ async fn half_of_what_belongs_together_is_not_written() {
     assert_eq!((number(&run, "/target/calls"), number(&run, "/target/written")), (2, 3), "{run}");
     assert_eq!(sent(&to)[0]["goods"].as_array().unwrap().len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_whose_rows_fill_several_bills_is_written_only_when_all_of_them_are() {
+    let p = Project::new();
+    let lines: Vec<Value> = ["1", "2", "3"].iter().map(|s| json!({"sku": s, "q": "1"})).collect();
+    let rows = vec![json!({"id": 1, "no": "A", "lines": lines}), row(2, "B", "9", "1")];
+    let _from = source(&p, rows, never()).await;
+    let to = target(&p, |seen| match seen.json()["goods"][0]["sku"].as_str() {
+        Some("2") => Reply::json(&json!({"code": 500, "message": "no such article"})),
+        _ => Reply::json(&json!({"code": 0})),
+    })
+    .await;
+    plan(
+        &p,
+        json!({"groupCalculate": {"headerGroup": ["no"], "bodyGroup": ["sku"], "bodyName": "list", "bodyMaxLine": 1,
+            "calculate": {"q": "$sum"}}}),
+    );
+    let run = p.run(&["run", "bills", "--json"]).await.exits(1).json();
+    balances(&run);
+    assert_eq!(number(&run, "/target/calls"), 4, "{run}");
+    let states = p.run(&["records", "bills", "--json"]).await.exits(0).lines();
+    let state = |id: &str| states.iter().find(|r| r["id"] == id).unwrap()["state"].clone();
+    assert_eq!([state("1"), state("2")], ["failed", "written"], "{:?}", sent(&to));
+}

@@ -93,14 +93,15 @@ fn sections(mut rows: Vec<WriteRow>, mut refs: Vec<Members>, most: usize) -> Vec
     out
 }
 
-/// One outcome per record: of several the one that says most against it.
+/// One outcome per record: of several the one that says most against it. Doubt comes first, because what failed is
+/// written again by `retry`.
 fn agreed(outcomes: Vec<(RowId, u32, Outcome)>) -> Vec<(RowId, u32, Outcome)> {
     let weight = |o: &Outcome| match o {
         Outcome::Written(_) => 0,
         Outcome::Released => 1,
         Outcome::Waiting(_) => 2,
-        Outcome::InDoubt(_) => 3,
-        Outcome::Failed(_) => 4,
+        Outcome::Failed(_) => 3,
+        Outcome::InDoubt(_) => 4,
     };
     let mut at: HashMap<Ref, usize> = HashMap::with_capacity(outcomes.len());
     let mut out: Vec<(RowId, u32, Outcome)> = Vec::with_capacity(outcomes.len());
@@ -214,7 +215,9 @@ impl Batches {
                 work.outcomes.extend(part.all(&Outcome::Released));
                 continue;
             }
-            if !work.outcomes.is_empty() && !work.calls.is_empty() {
+            // A record whose rows fill several units has no outcome before the last of them.
+            let whole = !self.ctx.renderer.gathers();
+            if whole && !work.outcomes.is_empty() && !work.calls.is_empty() {
                 // Each record is kept with the call that carried it, not with the batch's last one.
                 let (calls, outcomes) = (std::mem::take(&mut work.calls), std::mem::take(&mut work.outcomes));
                 self.settle(None, calls, outcomes).await?;
