@@ -43,6 +43,7 @@ macro_rules! conformance {
             runs: what_waits_is_counted_at_the_end,
             pages: elements_are_decided_and_counted,
             pages: a_fenced_page_leaves_no_trace,
+            pages: known_ones_among_many_new_ones_are_told_apart,
             pages: so_many_are_handed_over_and_the_rest_waits,
             pages: known_contents_are_unchanged_new_ones_changed,
             pages: a_second_pass_repeats,

@@ -67,6 +67,37 @@ pub async fn so_many_are_handed_over_and_the_rest_waits(store: Arc<dyn Store>) {
     assert_eq!(rest.iter().map(|d| d.id.as_str()).collect::<Vec<_>>(), ["3"]);
 }
 
+/// New records go in together; known ones among them are decided about as if they came alone, and the order stays.
+pub async fn known_ones_among_many_new_ones_are_told_apart(store: Arc<dyn Store>) {
+    let mut b = Bench::new(store).await;
+    let (run, due) = b.run_with(vec![keep("n20", "a"), keep("n21", "a")]).await;
+    b.settle(&run, due.iter().map(written).collect()).await;
+    b.close(&run, RunState::Done).await;
+    let run = b.open().await;
+    let mut page: Vec<Element> = (0..60).map(|i| keep(&format!("n{i}"), "a")).collect();
+    page[21] = keep("n21", "b");
+    page.push(keep("n40", "a"));
+    let done = b.commit(Sheet::new(&run, page).hand(40)).await;
+    let records = RecordCounts { new: 58, changed: 1, unchanged: 1, ..RecordCounts::default() };
+    assert_eq!((done.outcome.records, done.outcome.repeated, done.outcome.fresh), (records, 1, 60));
+    let wanted: Vec<(String, u32)> =
+        (0..41).filter(|i| *i != 20).map(|i| (format!("n{i}"), if i == 21 { 2 } else { 1 })).collect();
+    let handed: Vec<(String, u32)> = done.due.iter().map(|d| (d.id.clone(), d.version)).collect();
+    assert_eq!(handed, wanted);
+    // Each with a row of its own: what is settled by row is settled for the right record.
+    b.settle(&run, done.due.iter().take(30).map(written).collect()).await;
+    for i in 0..60 {
+        let state = match i {
+            0..=30 => State::Written,
+            31..=40 => State::Queued,
+            _ => State::Waiting,
+        };
+        assert_eq!(b.state(&format!("n{i}")).await, state, "n{i}");
+    }
+    let counts = b.store.state_counts(b.plan).await;
+    assert_eq!(counts, Ok(StateCounts { written: 31, queued: 10, waiting: 19, ..StateCounts::default() }));
+}
+
 /// A new window decides by the content hash.
 pub async fn known_contents_are_unchanged_new_ones_changed(store: Arc<dyn Store>) {
     let mut b = Bench::new(store).await;
