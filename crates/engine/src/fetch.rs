@@ -16,6 +16,9 @@ const THROTTLE_PATIENCE_MS: u64 = 600_000;
 /// No attempt is waited for longer than this (ms), its waiting for the budget included.
 const GUARD_MS: u64 = 900_000;
 
+/// Code of a reply that proves nothing.
+pub(crate) const UNCLEAR: &str = "HL-3015";
+
 /// What came of a page.
 pub(crate) struct Fetched {
     pub calls: Vec<Call>,
@@ -24,12 +27,15 @@ pub(crate) struct Fetched {
     pub result: Result<Page, Failure>,
 }
 
-/// Fetches a page: 1 + `retries` attempts for passing failures; throttling waits as told and costs none.
+/// Fetches a page: 1 + `retries` attempts for passing failures; throttling waits as told and costs none. A reply that
+/// proves nothing may be a passing fault as well, told in words that nobody declared: with `doubtful` it is asked for
+/// again, and handed over if it stays so.
 pub(crate) async fn fetch(
     heart: Arc<Heart>,
     source: Arc<dyn Source>,
     request: PageRequest,
     retries: u32,
+    doubtful: bool,
 ) -> Fetched {
     let mut out = Fetched { calls: Vec::new(), retried: 0, throttled: 0, result: Err(interrupted()) };
     let (mut attempt, mut throttled_ms, mut spent) = (0u32, 0u64, 0u64);
@@ -43,12 +49,15 @@ pub(crate) async fn fetch(
         let took = exchange.calls.iter().map(|c| u64::from(c.millis)).sum::<u64>();
         spent += took;
         out.calls.extend(exchange.calls);
-        let failure = match exchange.result {
-            Ok(page) => {
-                out.result = Ok(page);
-                return out;
-            }
-            Err(failure) => failure,
+        let (failure, at_last) = match exchange.result {
+            Ok(page) => match page.unclear.clone().filter(|_| doubtful) {
+                Some(why) => (Failure::transient(UNCLEAR, why), Some(page)),
+                None => {
+                    out.result = Ok(page);
+                    return out;
+                }
+            },
+            Err(failure) => (failure, None),
         };
         let wait = match failure.class {
             Class::RateLimited => {
@@ -67,7 +76,7 @@ pub(crate) async fn fetch(
             _ => None,
         };
         let Some(wait) = wait else {
-            out.result = Err(failure);
+            out.result = at_last.ok_or(failure);
             return out;
         };
         if failure.class == Class::Transient {

@@ -14,7 +14,7 @@ use heliu_model::walk::{PageAt, PageSeen, Paging, Walk};
 use heliu_model::{Class, Failure, Problem, Ts, Window, text};
 use tokio::task::JoinHandle;
 
-use crate::fetch::{self, Fetched, interrupted};
+use crate::fetch::{self, Fetched, UNCLEAR, interrupted};
 use crate::heart::Heart;
 use crate::remedy::{NAMED, Remedy};
 use crate::spec::Shaper;
@@ -34,6 +34,8 @@ pub(crate) struct Reader {
     pub remedy: Option<Remedy>,
     /// What was said about replies already.
     pub warned: Vec<Problem>,
+    /// A reply that proves nothing stayed so when it was asked for again; the next one is not asked for again.
+    pub puzzled: bool,
     /// Every window before this one was proved complete; the watermark never passes one that was not.
     pub whole: bool,
     /// When the windows were frozen, less `settle`: what the source's own clock had reached then is safe to leave
@@ -82,7 +84,7 @@ impl Reader {
             let same = flying.iter().zip(&wanted).take_while(|(f, w)| f.at == **w).count();
             flying.truncate(same);
             for at in wanted.iter().skip(flying.len()) {
-                flying.push_back(self.send(open.window, at.clone()));
+                flying.push_back(self.send(open.window, &walk, at.clone()));
             }
             let Some(mut first) = flying.pop_front() else { break };
             let Brought { fetched, shaped } = (&mut first.task).await.map_err(|e| {
@@ -111,7 +113,7 @@ impl Reader {
                 && let (PageAt::Number(n), Some(PageAt::Number(after))) = (&at, walk.likely_after())
                 && n + 1 == after
             {
-                flying.push_back(self.send(open.window, PageAt::Number(after)));
+                flying.push_back(self.send(open.window, &walk, PageAt::Number(after)));
             }
             let (committed, cut_short) = self
                 .commit(
@@ -137,13 +139,14 @@ impl Reader {
         Ok(())
     }
 
-    fn send(&self, window: Window, at: PageAt) -> InFlight {
+    fn send(&self, window: Window, walk: &Walk, at: PageAt) -> InFlight {
         // What is frozen and certified is the window; what the request names lies at its edges as the source wants it.
         let request = PageRequest { window: self.source.shape().edges.sent(window), at: at.clone() };
         let (heart, source, retries) = (self.heart.clone(), self.source.clone(), self.retries);
+        let doubtful = !self.puzzled && !walk.trusting();
         let shaper = self.left.is_none().then(|| self.shaper.clone());
         let task = tokio::spawn(async move {
-            let fetched = fetch::fetch(heart, source, request, retries).await;
+            let fetched = fetch::fetch(heart, source, request, retries, doubtful).await;
             let shaped = match (&fetched.result, shaper) {
                 (Ok(page), Some(shaper)) => Some(shape(shaper.as_ref(), page)),
                 _ => None,
@@ -174,9 +177,12 @@ impl Reader {
         }
         let elements = shaped.unwrap_or_else(|| shape(self.shaper.as_ref(), &page));
         let seen = self.page_seen(&page);
+        let unclear = page.unclear.take().map(|why| Problem::warning(UNCLEAR, "", why));
+        self.puzzled |= unclear.is_some();
         let warnings: Vec<Problem> = std::mem::take(&mut page.warnings)
             .into_iter()
             .map(|w| Problem::warning("HL-3013", "", w))
+            .chain(unclear)
             .filter(|w| !self.warned.contains(w))
             .collect();
         self.warned.extend(warnings.iter().cloned());
@@ -260,6 +266,7 @@ impl Reader {
             size: page.size,
             has_next: page.has_next,
             next: page.next.clone(),
+            unclear: page.unclear.is_some(),
             ..PageSeen::default()
         };
         if let Some((min, max)) = page.anchors.clone() {

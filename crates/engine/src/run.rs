@@ -427,6 +427,7 @@ impl Engine {
             left: options.limit,
             remedy: None,
             warned: Vec::new(),
+            puzzled: false,
             settled: owned.started.plus_ms(-spec.settle_ms),
             whole: owned.windows.iter().filter(|w| w.closed).all(|w| w.report.complete),
         };

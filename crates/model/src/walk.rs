@@ -72,6 +72,8 @@ pub struct PageSeen {
     pub max_anchor: Option<String>,
     /// Smallest anchor value among the elements.
     pub min_anchor: Option<String>,
+    /// The reply proves nothing ([`Page::unclear`](crate::ports::Page::unclear)).
+    pub unclear: bool,
 }
 
 /// Passes at most before a walk is given up as unproved.
@@ -170,6 +172,11 @@ impl Walk {
         self.pass
     }
 
+    /// The source is trusted whatever it answers.
+    pub fn trusting(&self) -> bool {
+        self.verify == Verify::Off
+    }
+
     /// The source's own total of the window as last declared. Behind an anchor a reply counts only what is left, so
     /// that the first one is the window's.
     pub fn total(&self) -> Option<u64> {
@@ -233,6 +240,10 @@ impl Walk {
                     "同一次响应中有 {n} 个内容不同的元素使用了相同的 `id`:方案的 `id` 并不唯一"
                 ),
             );
+        }
+        if seen.unclear && self.verify == Verify::Auto {
+            // Nothing says that there is nothing: an end of the pages here would be taken for the end of the rows.
+            return self.end(false);
         }
         self.stale = if seen.fresh == 0 { self.stale + 1 } else { 0 };
         match self.phase.clone() {
@@ -464,7 +475,7 @@ impl Walk {
 
     /// The end of a walk that asks for nothing further, unless the source says that there is more.
     fn end_unless_more(&mut self, seen: &PageSeen) {
-        let total = self.total.filter(|t| *t > self.elements && self.elements > 0);
+        let total = self.total.filter(|t| *t > self.elements);
         if seen.has_next != Some(true) && total.is_none() {
             return self.end(true);
         }

@@ -97,6 +97,11 @@ impl Outline {
         Ok(Outline { body: body.slice(skipped..), root })
     }
 
+    /// The whole reply, without a byte order mark.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     fn find(&self, path: &Path) -> Option<&Node> {
         let mut segs = path.segs();
         if segs.iter().all(String::is_empty) {
@@ -147,6 +152,16 @@ impl Outline {
             Node::List { .. } => Some(true),
             Node::Object { .. } => Some(false),
             Node::Scalar { .. } => None,
+        }
+    }
+
+    /// True for null, an empty object and an empty list at a path.
+    pub fn is_blank(&self, path: &Path) -> bool {
+        match self.find(path) {
+            Some(Node::Object { members, .. }) => members.is_empty(),
+            Some(Node::List { elements, .. }) => elements.is_empty(),
+            Some(node @ Node::Scalar { .. }) => self.first_byte(node) == b'n',
+            None => false,
         }
     }
 

@@ -107,6 +107,12 @@ pub struct Found {
     pub elements: Vec<Bytes>,
     /// They stood in a list; otherwise the reply is one record.
     pub listed: bool,
+    /// There was null, or an empty object, where records are looked for: nothing, but not in so many words.
+    pub hollow: bool,
+    /// Nobody named the place, no well-known list stands there, and nothing in it holds the key: a guess.
+    pub guessed: bool,
+    /// Where they stood.
+    pub place: Path,
 }
 
 /// Like [`extract_list`], over a reply that was read already. `places`: where the platform's lists stand, tried in
@@ -121,8 +127,17 @@ pub fn find_records(
     meta: &Metadata,
 ) -> Result<Option<Found>, CutError> {
     let at = |path: &Path| -> Result<Option<Found>, CutError> {
-        let listed = reply.is_list(path) != Some(false);
-        Ok(reply.list(path).map_err(CutError::NoList)?.map(|elements| Found { elements, listed }))
+        let Some(elements) = reply.list(path).map_err(CutError::NoList)? else { return Ok(None) };
+        let is_list = reply.is_list(path);
+        // Some platforms write an empty list as an empty object.
+        let blank = is_list == Some(false) && reply.is_blank(path) && !path.as_str().is_empty();
+        Ok(Some(Found {
+            elements: if blank { Vec::new() } else { elements },
+            listed: is_list != Some(false) || blank,
+            hollow: is_list.is_none() || blank,
+            guessed: false,
+            place: path.clone(),
+        }))
     };
     if let Some(path) = rule
         && let Some(found) = at(path)?
@@ -169,12 +184,13 @@ pub fn find_records(
             return Ok(one);
         }
     }
+    let guess = |found: Option<Found>| found.map(|f| Found { guessed: true, ..f });
     if only.is_some() {
-        return Ok(only);
+        return Ok(guess(only));
     }
     // Without any key to go by: what stands where lists stand; null there is no record.
     match well_known().find(|p| reply.list(p).ok().flatten().is_some()) {
-        Some(path) => at(&path),
+        Some(path) => at(&path).map(guess),
         None => Ok(None),
     }
 }

@@ -316,23 +316,6 @@ async fn replies_that_are_none_and_refusals_that_no_repetition_mends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reply_without_a_list_is_said_and_an_empty_one_is_not() {
-    for (body, warned) in [
-        (json!({"code": 0, "msg": "ok"}), true),
-        (json!({"code": 0, "data": null}), false),
-        (json!({"code": 0, "data": {"list": []}}), false),
-        (json!([]), false),
-    ] {
-        let stub = Stub::new(move |_| Reply::json(&body)).await;
-        let p = project(&stub.url, "");
-        plan(&p, "none", json!({}));
-        let a = p.run(&["run", "none", "--json"]).await.exits(0).json();
-        let codes: Vec<&Value> = a["problems"].as_array().unwrap().iter().map(|p| &p["code"]).collect();
-        assert_eq!(codes == ["HL-3013"], warned, "{a}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn paths_and_bodies_are_filled_from_the_request() {
     let stub = Stub::new(|s| match (s.method.as_str(), s.path.as_str()) {
         ("POST", "/v2/app/A%207/docs") => Reply::json(&json!({"data": documents(2)})),

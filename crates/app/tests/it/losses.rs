@@ -63,7 +63,7 @@ async fn a_source_that_turns_empty_or_fails_removes_nothing_from_the_target() {
     .await;
     let p = project(&stub.url, "");
     plan(&p, "docs", json!({}));
-    for (n, code) in [(0, 0), (1, 0), (2, 3), (3, 0)] {
+    for (n, code) in [(0, 0), (1, 0), (2, 3), (3, 1)] {
         runs.store(n, Ordering::SeqCst);
         p.run(&["run", "docs", "--json"]).await.exits(code);
         assert_eq!(rows(&p), wanted(&all), "after answer {n}");

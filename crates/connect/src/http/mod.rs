@@ -19,6 +19,7 @@ mod rehearse;
 mod source;
 mod target;
 mod token;
+mod unclear;
 #[cfg(test)]
 mod vectors;
 mod window;

@@ -87,6 +87,26 @@ impl Reading {
         self
     }
 
+    /// Whether an accepted reply itself says that the call succeeded: by a code or a flag of the platform, or in so many
+    /// words.
+    pub fn says_success(&self, reply: &Outline) -> bool {
+        let inner = self.envelope(reply);
+        let outline = inner.as_ref().unwrap_or(reply);
+        let flagged = || self.flags.iter().any(|p| outline.value(p) == Some(Value::Bool(true)));
+        let worded = || {
+            let said = ["status", "result"].iter().filter_map(|p| outline.text(&Path::new(p)));
+            said.chain([self.words(outline)]).any(|s| SUCCESS.contains(&s.trim().to_lowercase().as_str()))
+        };
+        self.code.iter().any(|p| outline.text(p).is_some()) || flagged() || worded()
+    }
+
+    /// Whether a reply has words about an error, declared or not.
+    pub fn complains(&self, reply: &Outline) -> bool {
+        let errors = ["error", "errors"].iter().map(|p| Path::new(p));
+        let errors = errors.filter(|p| reply.value(p).is_some()).any(|p| !reply.is_blank(&p));
+        errors || !self.words(reply).trim().is_empty()
+    }
+
     /// The error text that a person should see.
     fn words(&self, reply: &Outline) -> String {
         let found = self.message.iter().find_map(|place| {
@@ -124,6 +144,10 @@ impl Reading {
         let json = looks_like_json(&reply.body);
         if !(200..300).contains(&reply.status) {
             return self.by_status(reply, json, now);
+        }
+        if !self.write && reply.status == 204 && reply.body.is_empty() {
+            // The standard's own word for a success that brings nothing.
+            return Ok(Told::Fine);
         }
         if !json {
             if let Some(at) = self.find(None, "", Some(reply)) {
@@ -297,8 +321,12 @@ fn looks_like_json(body: &[u8]) -> bool {
     matches!(first, Some(b'{' | b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n'))
 }
 
+/// Words by which a reply says that all went well.
+const SUCCESS: &[&str] =
+    &["ok", "success", "succeeded", "successful", "成功", "操作成功", "请求成功", "查询成功"];
+
 /// The beginning of a text, on one line; of a web page its words.
-fn excerpt(body: &[u8]) -> String {
+pub(super) fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let mut plain = String::with_capacity(text.len().min(4_096));
     let page = text.trim_start().starts_with('<');

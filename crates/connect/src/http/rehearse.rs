@@ -75,6 +75,11 @@ fn one(m: &Manifest, api: &ApiForm, recorded: &RecordedForm) -> Rehearsed {
             return out;
         }
     };
+    if page.unclear.is_some() {
+        out.differs
+            .push("it shows no list of records, and nothing in it says that the call succeeded".into());
+        return out;
+    }
     let mut same = |what: &str, wanted: Option<String>, found: Option<String>| {
         if let Some(wanted) = wanted
             && found.as_ref() != Some(&wanted)

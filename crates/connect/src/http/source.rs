@@ -17,6 +17,7 @@ use super::account::{Account, Ask, Params, captured};
 use super::client::Reply;
 use super::detail::{Detail, Details};
 use super::outcome::{Reading, Told, cut};
+use super::unclear;
 use crate::manifest::{AnchorForm, CallScope, ColumnsForm, ReplyForm, Route, Style, Values};
 
 /// A source on an HTTP platform.
@@ -397,6 +398,10 @@ pub(super) fn read_page(
     signs: &Signs,
     meta: &Metadata,
 ) -> Result<Page, Failure> {
+    if reply.body.is_empty() {
+        // Only a reply that says by its status that it has no content comes so far.
+        return Ok(Page::default());
+    }
     let outline = reply.outline().map_err(|e| cut(&e.text().en))?;
     let found = records::find_records(outline, reading.list.as_ref(), &reading.lists, meta).map_err(|e| {
         let place = match e {
@@ -415,6 +420,19 @@ pub(super) fn read_page(
         places.iter().filter_map(|p| outline.text(p)).find_map(|s| s.trim().parse::<u64>().ok())
     };
     let mut page = Page { body: reply.body.clone(), ..Page::default() };
+    let has_next = signs.has_next.iter().filter_map(|p| outline.text(p)).find_map(|s| {
+        match s.trim().to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" => Some(true),
+            "false" | "0" | "no" => Some(false),
+            _ => None,
+        }
+    });
+    let nothing =
+        number(&signs.total) == Some(0) || number(&signs.pages) == Some(0) || has_next == Some(false);
+    if !nothing && unclear::unclear(outline, found.as_ref(), reading, meta) {
+        page.unclear = Some(unclear::why(&reply.body));
+        return Ok(page);
+    }
     let listed = found.as_ref().is_none_or(|f| f.listed);
     match found {
         Some(f) => page.elements = f.elements,
@@ -433,13 +451,7 @@ pub(super) fn read_page(
     page.total = header.and_then(|v| v.trim().parse().ok()).or_else(|| number(&signs.total));
     page.pages = number(&signs.pages);
     page.size = number(&signs.size);
-    page.has_next = signs.has_next.iter().filter_map(|p| outline.text(p)).find_map(|s| {
-        match s.trim().to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" => Some(true),
-            "false" | "0" | "no" => Some(false),
-            _ => None,
-        }
-    });
+    page.has_next = has_next;
     if signs.link
         && page.has_next.is_none()
         && let Some(link) = reply.header("link")
@@ -566,7 +578,8 @@ impl Source for HttpSource {
             Ok(found) => found,
             Err(f) => return Exchange { calls, result: Err(f) },
         };
-        if self.route.api.as_ref().is_some_and(|a| a.form.renews_token) {
+        let renews = self.route.api.as_ref().is_some_and(|a| a.form.renews_token);
+        if renews {
             if let Err(f) = self.account.keep_reply(&reply, told, &mut calls).await {
                 return Exchange { calls, result: Err(f) };
             }
@@ -579,6 +592,12 @@ impl Source for HttpSource {
             Told::StillValid => Ok(Page { body: reply.body.clone(), ..Page::default() }),
             Told::Fine => self.read(&reply),
         };
+        let page = page.map(|mut page| {
+            // A call that was made for the tokens in its reply has brought what it was made for.
+            let seen = captured(&calls).map(|body| unclear::why(body));
+            page.unclear = page.unclear.filter(|_| !renews).and(seen);
+            page
+        });
         let result = match (page, &self.detail) {
             (Ok(page), Some(detail)) => {
                 detail.read(&self.account, &self.plan, page, &self.details, &mut calls).await
@@ -587,7 +606,12 @@ impl Source for HttpSource {
         };
         if let Some(last) = calls.last_mut() {
             match &result {
-                Ok(page) => last.rows = u32::try_from(page.elements.len()).unwrap_or(u32::MAX),
+                Ok(page) => {
+                    last.rows = u32::try_from(page.elements.len()).unwrap_or(u32::MAX);
+                    // So that the reply is found among the calls.
+                    let why = page.unclear.clone().map(|why| Failure::transient("HL-3015", why));
+                    last.failure = last.failure.take().or(why);
+                }
                 Err(f) if last.failure.is_none() => last.failure = Some(f.clone()),
                 Err(_) => {}
             }

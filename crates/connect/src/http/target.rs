@@ -14,6 +14,7 @@ use heliu_transform::{Map, Metadata, Value, records};
 use super::account::{Account, Ask, Params};
 use super::batch::{Batch, by_habit};
 use super::outcome::Reading;
+use super::unclear::unclear;
 use crate::manifest::{CallScope, Route, Values, to_template};
 
 /// A target on an HTTP platform: one request per record, or lists as `operation` says (dialect §6.2).
@@ -275,8 +276,10 @@ impl TargetSession for Session {
                 Err(f) => return Exchange { calls, result: Err(f) },
                 Ok((reply, _)) => {
                     let list = reply.outline().ok().and_then(|o| {
-                        let at = reading.list.as_ref();
-                        records::find_records(o, at, &reading.lists, &self.inner.meta).ok().flatten()
+                        let (at, meta) = (reading.list.as_ref(), &self.inner.meta);
+                        let found = records::find_records(o, at, &reading.lists, meta).ok().flatten();
+                        // An answer that proves nothing must not have the record sent again, nor taken for written.
+                        found.filter(|f| !unclear(o, Some(f), reading, meta))
                     });
                     let list = list.map(|f| f.elements);
                     found.push(match list {

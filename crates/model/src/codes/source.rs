@@ -143,6 +143,18 @@ pub const CODES: &[Code] = &[
         ("set `base_url` to the address that the links begin with", "请把 `base_url` 设为链接的前缀地址"),
     ),
     code(
+        "HL-3015",
+        ("a reply proves nothing", "响应无法说明任何问题"),
+        (
+            "it shows no list of records and does not say that the call succeeded: an empty list, or an error in words that nobody declared. The window is not counted as read, and the watermark stays",
+            "其中没有数据列表,也没有表示成功:可能是空列表,也可能是未声明的错误。该时间窗口不算读完,水位线不移动",
+        ),
+        (
+            "look at the reply with `heliu calls PLAN --id CALL`; name the list's place in otherResponse as `DataKey`, or declare with `StatusKey` and `StatusValue` what success looks like; `\"verify\": \"off\"` in the plan takes such a reply for an empty list",
+            "用 `heliu calls 方案 --id 调用` 查看响应;在 otherResponse 中用 `DataKey` 指明列表位置,或用 `StatusKey` 与 `StatusValue` 声明成功的样子;方案中的 `\"verify\": \"off\"` 会把这种响应当作空列表",
+        ),
+    ),
+    code(
         "HL-3020",
         ("the platform refuses the call", "平台拒绝了调用"),
         (

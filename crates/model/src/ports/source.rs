@@ -57,6 +57,9 @@ pub struct Page {
     pub anchors: Option<(String, String)>,
     /// Things a person should know (unknown formats, unreadable totals …).
     pub warnings: Vec<Text>,
+    /// Why this reply is no proof of anything: it shows no list of records, and nothing in it says that the call
+    /// succeeded. It is empty then.
+    pub unclear: Option<Text>,
 }
 
 /// A request as it would be sent, secrets masked.
