@@ -107,7 +107,7 @@ fn every_transaction_of_the_ledger_is_aimed_at() {
     for commit in COMMITS {
         let here = OFTEN.iter().chain(OFTEN_BETWEEN).map(|(at, _)| *at).chain(AGAIN.iter().copied());
         let here = here.filter_map(|at| at.strip_prefix("ledger/")).any(|at| at == commit);
-        assert!(here != ELSEWHERE.contains(&format!("\"{commit}\"")), "{commit}");
+        assert!(here || ELSEWHERE.contains(&format!("\"{commit}\"")), "{commit}");
     }
 }
 
