@@ -1,27 +1,39 @@
-//! Where tests let the process die. Without the fail points compiled in, as in everything that is shipped, this does
+//! Where tests let the process die, or stand still. Without the fail points compiled in, as in everything that is shipped, this does
 //! nothing (docs/decisions/0010).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The variable that names a fail point, and at which passage of it (from 1) the process dies: `NAME@N`.
 const VARIABLE: &str = "HELIU_DIE_AT";
+/// Likewise where the process stops until somebody sends it SIGCONT.
+const STOP: &str = "HELIU_STOP_AT";
 
-/// Arms the fail point that the environment names.
+/// Arms the fail points that the environment names.
 pub fn arm() {
     if !fail::has_failpoints() {
         return;
     }
-    let Ok(words) = std::env::var(VARIABLE) else { return };
+    // No destructor, no flush: what a `kill -9` leaves behind.
+    arm_with(VARIABLE, || std::process::abort());
+    arm_with(STOP, || {
+        let me = std::process::id().to_string();
+        if let Err(why) = std::process::Command::new("kill").args(["-STOP", &me]).status() {
+            tracing::warn!(target: "heliu", "{STOP}: {why}");
+        }
+    });
+}
+
+fn arm_with(variable: &'static str, act: impl Fn() + Send + Sync + 'static) {
+    let Ok(words) = std::env::var(variable) else { return };
     let (name, nth) = words.rsplit_once('@').unwrap_or((&words, "1"));
     let nth: u64 = nth.parse().unwrap_or(1);
     let passed = AtomicU64::new(0);
-    let die = move || {
+    let at = move || {
         if passed.fetch_add(1, Ordering::SeqCst) + 1 == nth {
-            // No destructor, no flush: what a `kill -9` leaves behind.
-            std::process::abort();
+            act();
         }
     };
-    if let Err(why) = fail::cfg_callback(name, die) {
-        tracing::warn!(target: "heliu", "{VARIABLE}: {why}");
+    if let Err(why) = fail::cfg_callback(name, at) {
+        tracing::warn!(target: "heliu", "{variable}: {why}");
     }
 }

@@ -8,6 +8,7 @@ use tokio::process::Child;
 
 use crate::harness::{Answer, Project, balances, number};
 use crate::mysql::{Bi, connect};
+use crate::serve::{local_plan, local_project};
 use crate::sqlite::{orders_source, orders_target, same, sqlite_project, start, truth};
 
 async fn world(name: &str, records: u32, latency_ms: u64) -> (Sandbox, Project, Bi) {
@@ -152,4 +153,139 @@ async fn stopped_between_two_batches() {
     same(&bi.rows().await, &truth(&sandbox));
     let again = p.run(&["run", "orders", "--from", &start(), "--json"]).await.exits(0).json();
     assert_eq!((number(&again, "/records/unchanged"), number(&again, "/target/calls")), (1_500, 0));
+}
+
+/// A plan over two local tables, of which the target has a key or none; and the process that stands still at `at`.
+async fn halted(at: &str, statement: &str, table: &str) -> (Project, Child) {
+    let p = local_project(40);
+    p.write("heliu.toml", "[ledger]\nlease = \"2s\"\n");
+    let bi = rusqlite::Connection::open(p.path().join("bi.db")).unwrap();
+    bi.execute_batch(&format!("DROP TABLE t; CREATE TABLE t ({table})")).unwrap();
+    let mut plan = local_plan("");
+    plan["target"]["metadata"]["otherRequest"][0]["value"] =
+        json!(format!("{statement} INTO t (id, name) VALUES"));
+    p.plan("rows", &plan);
+    loop {
+        let first = p.command(&["run", "rows", "--json"]).env("HELIU_STOP_AT", at).spawn().unwrap();
+        let stat = format!("/proc/{}/stat", first.id().unwrap());
+        while !std::fs::read_to_string(&stat).unwrap().contains(") T ") {
+            std::thread::yield_now();
+        }
+        // A sign of life may have been on its way into the ledger: another one takes over and stops at the same place.
+        let ledger = rusqlite::Connection::open(p.path().join(".heliu/ledger.db")).unwrap();
+        ledger.busy_timeout(std::time::Duration::ZERO).unwrap();
+        if ledger.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() {
+            return (p, first);
+        }
+        signal(&first, "-KILL");
+        ended(first).await;
+    }
+}
+
+fn named(p: &Project) -> Vec<(i64, String)> {
+    let bi = rusqlite::Connection::open(p.path().join("bi.db")).unwrap();
+    let mut q = bi.prepare("SELECT id, name FROM t ORDER BY id, name").unwrap();
+    let list = q.query_map([], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+    list.map(Result::unwrap).collect()
+}
+
+/// Every row of the source gets another name.
+fn rename(p: &Project) -> Vec<(i64, String)> {
+    let src = rusqlite::Connection::open(p.path().join("src.db")).unwrap();
+    src.execute("UPDATE t SET name = 'newer ' || id", []).unwrap();
+    (1..=40).map(|i| (i, format!("newer {i}"))).collect()
+}
+
+/// Reads only, as soon as the lease of the stopped process has ended; then what is newer.
+async fn read_anew(p: &Project) {
+    loop {
+        let a = p.run(&["run", "rows", "--source-only", "--json"]).await;
+        if a.json()["error"]["code"] != "HL-7001" {
+            a.exits(0);
+            break;
+        }
+    }
+    balances(&p.run(&["run", "rows", "--source-only", "--json"]).await.exits(0).json());
+}
+
+fn runs(p: &Project) -> i64 {
+    let ledger = rusqlite::Connection::open(p.path().join(".heliu/ledger.db")).unwrap();
+    ledger.query_row("SELECT count(*) FROM runs", [], |r| r.get(0)).unwrap()
+}
+
+fn epoch(p: &Project) -> i64 {
+    let ledger = rusqlite::Connection::open(p.path().join(".heliu/ledger.db")).unwrap();
+    ledger.query_row("SELECT max(epoch) FROM runs", [], |r| r.get(0)).unwrap()
+}
+
+const KEYED: &str = "id INTEGER PRIMARY KEY, name TEXT";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_of_a_file_that_stood_still_writes_nothing_old_over_anything_new() {
+    // Before it has the file's lock, between that and the question whether the run is still its own, between that and
+    // the write, and after the write.
+    for at in ["target/hold/before", "target/hold/after", "target/write/before", "target/write/after"] {
+        let (p, first) = halted(at, "REPLACE", KEYED).await;
+        let newer = rename(&p);
+        read_anew(&p).await;
+        let before = runs(&p);
+        let writer = p.start(&["run", "rows", "--target-only", "--json"]);
+        let waits = ["target/hold/after", "target/write/before"].contains(&at);
+        let (old, new) = if waits {
+            // The file's lock is the stopped one's: nobody can be thrown out there, so it is waited for.
+            while runs(&p) == before {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(named(&p), [], "{at}");
+            signal(&first, "-CONT");
+            (ended(first).await, ended(writer).await)
+        } else {
+            let new = ended(writer).await;
+            assert_eq!(named(&p), newer, "{at}");
+            signal(&first, "-CONT");
+            (ended(first).await, new)
+        };
+        fenced(&old);
+        balances(&new.exits(0).json());
+        assert_eq!(named(&p), newer, "{at}");
+        let again = p.run(&["run", "rows", "--json"]).await.exits(0).json();
+        assert_eq!((number(&again, "/records/unchanged"), number(&again, "/target/calls")), (40, 0), "{at}");
+        p.run(&["certificate", "rows"]).await.exits(0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_writer_of_a_file_commits_after_it_stood_still_is_found_by_its_successor() {
+    for at in ["target/hold/before", "target/hold/after", "target/write/before", "target/write/after"] {
+        let (p, first) = halted(at, "INSERT", KEYED).await;
+        let wanted: Vec<_> = (1..=40).map(|i| (i, format!("name {i}"))).collect();
+        let was = epoch(&p);
+        let second = async {
+            loop {
+                let a = p.run(&["run", "rows", "--json"]).await;
+                if a.json()["error"]["code"] != "HL-7001" {
+                    return a;
+                }
+            }
+        };
+        let new = if ["target/hold/after", "target/write/before"].contains(&at) {
+            let (new, ()) = tokio::join!(second, async {
+                // Once the other one has taken the run over.
+                while epoch(&p) == was {
+                    tokio::task::yield_now().await;
+                }
+                signal(&first, "-CONT");
+            });
+            new
+        } else {
+            let new = second.await;
+            signal(&first, "-CONT");
+            new
+        };
+        fenced(&ended(first).await);
+        balances(&new.exits(0).json());
+        assert_eq!(named(&p), wanted, "{at}");
+        let again = p.run(&["run", "rows", "--json"]).await.exits(0).json();
+        assert_eq!((number(&again, "/records/unchanged"), number(&again, "/target/calls")), (40, 0), "{at}");
+    }
 }

@@ -133,8 +133,10 @@ fn execute(
 impl TargetSession for Session {
     /// SQLite knows one writer at a time: its lock is the fence.
     async fn hold(&mut self) -> Result<bool, Failure> {
+        crate::point("target/hold/before");
         let (db, inner) = (self.db.clone(), self.inner.clone());
         blocking(move || hold(&db.lock().unwrap_or_else(PoisonError::into_inner), &inner.place)).await?;
+        crate::point("target/hold/after");
         Ok(true)
     }
 
@@ -180,7 +182,10 @@ impl TargetSession for Session {
         let db = self.db.clone();
         let result = blocking(move || {
             let db = db.lock().unwrap_or_else(PoisonError::into_inner);
-            wanted
+            // Whoever wrote before us and is still at it has the lock: what it commits counts as well. Nobody who is
+            // displaced begins after that.
+            hold(&db, &inner.place)?;
+            let found = wanted
                 .into_iter()
                 .map(|k| {
                     if k.is_empty() || k.contains(&Sql::Null) {
@@ -191,7 +196,9 @@ impl TargetSession for Session {
                         .map(|f| if f { Found::Present } else { Found::Absent })
                         .map_err(|e| failure(&e, &inner.place))
                 })
-                .collect()
+                .collect();
+            db.execute_batch("ROLLBACK").map_err(|e| failure(&e, &inner.place))?;
+            found
         })
         .await;
         Exchange { calls: Vec::new(), result }
