@@ -447,7 +447,7 @@ impl App {
                 .collect()
         };
         let source = registry.build_source(source_spec, &l.source_meta, l.tz, &ports).await;
-        let target = registry.build_target(target_spec, &l.target_meta, l.plan.batch, &ports);
+        let target = registry.build_target(target_spec, &l.target_meta, l.plan.batch, l.tz, &ports);
         let (source, target) = match (source, target) {
             (Ok(s), Ok(t)) => (s, t),
             (s, t) => {

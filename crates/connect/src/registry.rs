@@ -323,7 +323,7 @@ impl Registry {
         }
     }
 
-    /// A target. `batch`: rows of one statement at most.
+    /// A target. `batch`: rows of one statement at most; `tz`: the plan's, in which its times without one are written.
     ///
     /// # Errors
     /// Every problem of connector and document.
@@ -332,10 +332,13 @@ impl Registry {
         spec: &ConnectorSpec,
         meta: &Metadata,
         batch: usize,
+        tz: Tz,
         ports: &Ports,
     ) -> Result<Arc<dyn Target>, Vec<Problem>> {
         match self.canonical(&spec.platform).map_err(|p| vec![p])?.as_str() {
-            name @ ("mysql" | "sqlite") => sql::build_target(name, spec, meta, batch, ports.clock.clone()),
+            name @ ("mysql" | "sqlite") => {
+                sql::build_target(name, spec, meta, batch, tz, ports.clock.clone())
+            }
             "heliu" => heliu::build_target(meta, batch, ports),
             _ => {
                 let account = self.account(spec, ports)?;
@@ -352,10 +355,11 @@ impl Registry {
         &self,
         spec: &ConnectorSpec,
         meta: &Metadata,
+        tz: Tz,
         clock: Arc<dyn Clock>,
     ) -> Result<Vec<Problem>, Failure> {
         match self.canonical(&spec.platform).as_deref() {
-            Ok(name @ ("mysql" | "sqlite")) => match sql::build_target(name, spec, meta, 1, clock) {
+            Ok(name @ ("mysql" | "sqlite")) => match sql::build_target(name, spec, meta, 1, tz, clock) {
                 Ok(target) => target.inspect().await,
                 // Reported without a connection already.
                 Err(_) => Ok(Vec::new()),

@@ -114,7 +114,7 @@ async fn databases(app: &App, registry: &Registry, loaded: &[Loaded]) -> Vec<Pro
         if unreachable.contains(connector) {
             continue;
         }
-        match registry.inspect(spec, &plan.target_meta, app.clock.clone()).await {
+        match registry.inspect(spec, &plan.target_meta, plan.tz, app.clock.clone()).await {
             Ok(found) => out.extend(found.into_iter().map(|p| Problem {
                 file: format!("plans/{}.json", plan.name),
                 severity: Severity::Warning,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Project, balances, number};
 use crate::mysql::Bi;
+use crate::stub::{Reply, Stub};
 
 fn item(field: &str, value: &str) -> Value {
     json!({"field": field, "value": value})
@@ -71,6 +72,21 @@ async fn a_database_whose_clock_is_behind_loses_no_row() {
     }
 }
 
+/// Fills a server's tables of zones, as far as it matters here.
+async fn knows_berlin(bi: &mut Bi) {
+    for sql in [
+        "INSERT INTO mysql.time_zone (Time_zone_id, Use_leap_seconds) VALUES (9001, 'N')",
+        "INSERT INTO mysql.time_zone_name (Name, Time_zone_id) VALUES ('Europe/Berlin', 9001)",
+        "INSERT INTO mysql.time_zone_transition_type (Time_zone_id, Transition_type_id, `Offset`, Is_DST, Abbreviation)
+         VALUES (9001, 0, 3600, 0, 'CET'), (9001, 1, 7200, 1, 'CEST')",
+        "INSERT INTO mysql.time_zone_transition (Time_zone_id, Transition_time, Transition_type_id)
+         VALUES (9001, UNIX_TIMESTAMP('2026-03-29 01:00:00'), 1), (9001, UNIX_TIMESTAMP('2026-10-25 01:00:00'), 0)",
+        "FLUSH TABLES",
+    ] {
+        bi.conn.query_drop(sql).await.unwrap();
+    }
+}
+
 /// A plan in a zone whose clocks change names its window in that zone's time; the database has to read it so.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_window_in_the_database_means_the_plans_time_zone() {
@@ -97,17 +113,7 @@ async fn a_window_in_the_database_means_the_plans_time_zone() {
     let said = run["problems"].to_string();
     assert!(said.contains("Europe/Berlin") && said.contains("HL-3013"), "{run}");
     // Its tables are filled: summer until 01:00 in UTC, then winter.
-    for sql in [
-        "INSERT INTO mysql.time_zone (Time_zone_id, Use_leap_seconds) VALUES (9001, 'N')",
-        "INSERT INTO mysql.time_zone_name (Name, Time_zone_id) VALUES ('Europe/Berlin', 9001)",
-        "INSERT INTO mysql.time_zone_transition_type (Time_zone_id, Transition_type_id, `Offset`, Is_DST, Abbreviation)
-         VALUES (9001, 0, 3600, 0, 'CET'), (9001, 1, 7200, 1, 'CEST')",
-        "INSERT INTO mysql.time_zone_transition (Time_zone_id, Transition_time, Transition_type_id)
-         VALUES (9001, UNIX_TIMESTAMP('2026-03-29 01:00:00'), 1), (9001, UNIX_TIMESTAMP('2026-10-25 01:00:00'), 0)",
-        "FLUSH TABLES",
-    ] {
-        bi.conn.query_drop(sql).await.unwrap();
-    }
+    knows_berlin(&mut bi).await;
     // Borders in summer, in both of the doubled hours, and in winter.
     let borders = ["24T21:00", "24T22:10", "25T00:20", "25T00:40", "25T01:25", "25T01:50", "25T07:00"];
     for pair in borders.windows(2) {
@@ -137,4 +143,88 @@ async fn a_result_that_does_not_fit_is_refused_and_not_held() {
     let said = p.run(&["run", "large", "--json"]).await.exits(3).json();
     assert_eq!(said["error"]["code"], "HL-5032", "{said}");
     assert!(said["error"]["hint"].as_str().unwrap().contains("LIMIT :limit OFFSET :offset"), "{said}");
+}
+
+/// What is written into a TIMESTAMP column is the instant that the plan means by a time without zone, whatever the
+/// target connector's zone is; a DATETIME column and a SQLite file keep it as it is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn times_without_zone_are_written_as_the_plan_means_them() {
+    use chrono::TimeZone;
+    let server = MariaDb::start(&["--default-time-zone=+03:00"]).unwrap();
+    let mut bi = Bi::on(&server, "instants").await;
+    let columns = "id INTEGER PRIMARY KEY, at TIMESTAMP NULL, local DATETIME NULL, run TIMESTAMP NULL";
+    let stub = Stub::new(|_| Reply::json(&json!([{"id": 1, "at": "2026-07-08 02:30:00"}]))).await;
+    let p = Project::new();
+    p.write("connectors/api.toml", &format!("platform = \"http\"\nbase_url = \"{}\"\n", stub.url));
+    p.write(
+        "connectors/bi.toml",
+        &format!("platform = \"mysql\"\ndsn = \"{}\"\ntimezone = \"UTC\"\n", bi.dsn),
+    );
+    p.write("connectors/lite.toml", "platform = \"sqlite\"\npath = \"bi.db\"\ntimezone = \"UTC\"\n");
+    let lite = rusqlite::Connection::open(p.path().join("bi.db")).unwrap();
+    let zones = [("shanghai", None), ("bogota", Some("America/Bogota")), ("berlin", Some("Europe/Berlin"))];
+    for (name, zone) in zones {
+        bi.conn.query_drop(format!("CREATE TABLE {name} ({columns})")).await.unwrap();
+        lite.execute_batch(&format!("CREATE TABLE {name} ({})", columns.replace("TIMESTAMP", "TEXT")))
+            .unwrap();
+        for connector in ["bi", "lite"] {
+            let source =
+                json!({"connector": "api", "metadata": {"api": "/things", "method": "GET", "id": "id"}});
+            let target = json!({"connector": connector, "metadata": {"api": "batchexecute",
+                "request": [item("id", "{id}"), item("at", "{at}"), item("local", "{at}"),
+                            item("run", "{{CURRENT_TIME|datetime}}")],
+                "otherRequest": [item("main_sql", &format!("REPLACE INTO {name} (id, at, local, run) VALUES"))]}});
+            let mut plan = json!({"source": source, "target": target});
+            if let Some(zone) = zone {
+                plan["timezone"] = zone.into();
+            }
+            p.plan(&format!("{connector}-{name}"), &plan);
+        }
+    }
+    // The server knows no names of zones: hours off is not written.
+    let refused = p.run(&["run", "bi-berlin", "--json"]).await.exits(3).json();
+    assert_eq!(refused["error"]["code"], "HL-5035", "{refused}");
+    let n: Option<i64> = bi.conn.query_first("SELECT count(*) FROM berlin").await.unwrap();
+    assert_eq!(n, Some(0));
+    let checked = p.run(&["check", "bi-berlin", "--json"]).await.exits(0);
+    assert!(checked.out.contains("HL-5035") && checked.out.contains("`at`, `run`"), "{checked:?}");
+    knows_berlin(&mut bi).await;
+    // All plans of one connector at once.
+    let all = [
+        "run",
+        "bi-shanghai",
+        "bi-bogota",
+        "bi-berlin",
+        "lite-shanghai",
+        "lite-bogota",
+        "lite-berlin",
+        "--json",
+    ];
+    let told = p.run(&all).await.exits(0).lines();
+    bi.conn.query_drop("SET time_zone = '+00:00'").await.unwrap();
+    for (name, zone) in zones {
+        let tz: chrono_tz::Tz = zone.unwrap_or("Asia/Shanghai").parse().unwrap();
+        let meant = tz.with_ymd_and_hms(2026, 7, 8, 2, 30, 0).unwrap();
+        let end = |connector: &str| {
+            let run = told.iter().find(|r| r["plan"] == format!("{connector}-{name}")).unwrap();
+            chrono::DateTime::parse_from_rfc3339(run["window"]["to"].as_str().unwrap()).unwrap()
+        };
+        let found: Option<(i64, String, i64)> = bi
+            .conn
+            .query_first(format!(
+                "SELECT UNIX_TIMESTAMP(at), CAST(local AS CHAR), UNIX_TIMESTAMP(run) FROM {name}"
+            ))
+            .await
+            .unwrap();
+        let wanted = (meant.timestamp(), "2026-07-08 02:30:00".to_owned(), end("bi").timestamp());
+        assert_eq!(found, Some(wanted), "{name}");
+        let kept: (String, String, String) = lite
+            .query_row(&format!("SELECT at, local, run FROM {name}"), [], |r| {
+                Ok((r.get(0)?, r.get(1)?, r.get(2)?))
+            })
+            .unwrap();
+        let at = "2026-07-08 02:30:00".to_owned();
+        let run = end("lite").with_timezone(&tz).format("%Y-%m-%d %H:%M:%S").to_string();
+        assert_eq!(kept, (at.clone(), at, run), "{name}");
+    }
 }

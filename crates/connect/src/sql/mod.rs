@@ -202,10 +202,13 @@ pub(crate) fn build_target(
     spec: &ConnectorSpec,
     meta: &Metadata,
     batch: usize,
+    tz: Tz,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn Target>, Vec<Problem>> {
     let job = job(meta)?;
     if platform == "mysql" {
+        // As where it reads: by a time without zone a plan means its own.
+        let spec = &ConnectorSpec { timezone: Some(tz), ..spec.clone() };
         Ok(Arc::new(MysqlTarget::new(spec, meta, job, batch, clock).map_err(one)?))
     } else {
         Ok(Arc::new(SqliteTarget::new(spec, meta, job, batch, clock).map_err(one)?))

@@ -14,7 +14,7 @@ use heliu_transform::{Map, Metadata, Value};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params, Pool, Value as Sql};
 
-use super::mysql_connection::{connect, place, pool};
+use super::mysql_connection::{connect, place, pool, session_zone};
 use super::mysql_errors::{breaks_session, failure};
 use super::statement::{Batch, Named, Verb};
 use super::{Job, params_of, rows_of};
@@ -31,6 +31,8 @@ struct Column {
     name: String,
     text: bool,
     nullable: bool,
+    /// Keeps an instant: what is written is read in the session's time zone.
+    instant: bool,
 }
 
 /// What is known of the target table.
@@ -54,6 +56,8 @@ struct Inner {
     place: String,
     clock: Arc<dyn Clock>,
     table: tokio::sync::OnceCell<Table>,
+    /// The plan's zone.
+    tz: chrono_tz::Tz,
 }
 
 impl MysqlTarget {
@@ -97,6 +101,7 @@ impl MysqlTarget {
                 place: place(spec),
                 clock,
                 table: tokio::sync::OnceCell::new(),
+                tz: spec.timezone.unwrap_or(chrono_tz::Asia::Shanghai),
             }),
             shape: TargetShape { render, max_rows: rows, writers, replay, local: false },
         })
@@ -173,13 +178,55 @@ impl Inner {
                             let ty = ty.to_ascii_lowercase();
                             let text = ty.contains("char") || ty.contains("text") || ty.contains("blob")
                                 || matches!(ty.as_str(), "binary" | "varbinary" | "json" | "enum" | "set");
-                            Column { name, text, nullable: nullable.eq_ignore_ascii_case("YES") }
+                            let instant = ty == "timestamp";
+                            Column { name, text, nullable: nullable.eq_ignore_ascii_case("YES"), instant }
                         })
                         .collect(),
                     unique: unique.into_iter().map(|u| u.1).collect(),
                 })
             })
             .await
+    }
+
+    /// Columns that keep instants and are written.
+    fn instants(&self, table: &Table) -> Vec<String> {
+        let Job::Batch(b) = &self.job else { return Vec::new() };
+        let written = |c: &&Column| {
+            b.columns.as_ref().is_none_or(|list| list.iter().any(|w| w.eq_ignore_ascii_case(&c.name)))
+        };
+        table.columns.iter().filter(|c| c.instant).filter(written).map(|c| c.name.clone()).collect()
+    }
+
+    /// What keeps the plan's times from becoming the instants that they are: a server that does not know the plan's zone
+    /// would take them for times of its own.
+    async fn foreign_zone(&self, conn: &mut Conn, table: &Table) -> Result<Option<Failure>, Failure> {
+        let (Err(name), columns) = (session_zone(self.tz), self.instants(table)) else { return Ok(None) };
+        if columns.is_empty() {
+            return Ok(None);
+        }
+        let zone: Option<String> = conn
+            .query_first("SELECT @@SESSION.time_zone")
+            .await
+            .map_err(|e| failure(&e, &self.place, false))?;
+        let zone = zone.unwrap_or_default();
+        if zone == name {
+            return Ok(None);
+        }
+        let columns = columns.join("`, `");
+        Ok(Some(
+            Failure::config(
+                "HL-5035",
+                text!(
+                    "the database does not know the time zone `{name}`: it would take the times for `{columns}` (TIMESTAMP) for times of its own zone, `{zone}`",
+                    "数据库不认识时区 `{name}`:写入 `{columns}`(TIMESTAMP)的时间会被当作其自身时区 `{zone}` 的时间"
+                ),
+            )
+            .at(&self.place)
+            .hint(text!(
+                "fill its time zone tables (mariadb-tzinfo-to-sql, mysql_tzinfo_to_sql), or make the columns DATETIME",
+                "请加载其时区表(mariadb-tzinfo-to-sql、mysql_tzinfo_to_sql),或将这些列改为 DATETIME"
+            )),
+        ))
     }
 
     /// For each value of a row: is its column one that takes no empty text, and may it be NULL?
@@ -248,6 +295,11 @@ impl Target for MysqlTarget {
             }
         }
         inner.load_table(&mut conn).await?;
+        if let Some(table) = inner.table.get()
+            && let Some(foreign) = inner.foreign_zone(&mut conn, table).await?
+        {
+            return Err(foreign);
+        }
         let ranges = inner.table.get().map(|t| inner.non_text(t)).unwrap_or_default();
         Ok(Box::new(Session { inner, conn: Some(conn), ranges, sql: HashMap::new() }))
     }
@@ -283,6 +335,9 @@ impl Target for MysqlTarget {
             ]);
         }
         let mut out = Vec::new();
+        if let Some(f) = inner.foreign_zone(&mut conn, table).await? {
+            out.push(Problem::error(&f.code, at, f.message).hint(f.hint));
+        }
         let known: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
         for c in b.columns.iter().flatten() {
             if !known.iter().any(|k| k.eq_ignore_ascii_case(c)) {

@@ -176,6 +176,18 @@ pub const CODES: &[Code] = &[
         ("declare the column as TEXT, then `heliu retry`", "请将该列声明为 TEXT,然后执行 `heliu retry`"),
     ),
     code(
+        "HL-5035",
+        ("the database does not know the plan's time zone", "数据库不认识方案的时区"),
+        (
+            "a TIMESTAMP column keeps an instant, and a time without zone is read in the session's zone; a zone whose clocks change is known by name only, from tables that have to be filled. Nothing was written, rather than times that are hours off",
+            "TIMESTAMP 列保存的是时刻,不带时区的时间按会话时区解释;有夏令时的时区只能按名称识别,需先加载时区表。为避免写入相差数小时的时间,未写入任何数据",
+        ),
+        (
+            "fill its time zone tables (mariadb-tzinfo-to-sql, mysql_tzinfo_to_sql), or make the columns DATETIME, which keeps times as they are written",
+            "请加载其时区表(mariadb-tzinfo-to-sql、mysql_tzinfo_to_sql),或将这些列改为 DATETIME(按原样保存)",
+        ),
+    ),
+    code(
         "HL-5040",
         ("the plan cannot be written for", "该方案不能接收数据"),
         (
