@@ -16,7 +16,7 @@ use clap::Parser;
 use heliu_engine::{DialectRenderer, DialectShaper, Renderer, Shaper};
 use heliu_ledger::{Options, SqliteLedger};
 use heliu_model::ports::{
-    Clock, Element, Ledger, OpenRun, Outcome, PageCommit, Render, RowBody, RunOpening, Settle, WalkStep,
+    Clock, Element, Ledger, Left, OpenRun, Outcome, PageCommit, Render, RowBody, RunOpening, Settle, WalkStep,
 };
 use heliu_model::record::Policy;
 use heliu_model::run::RunKind;
@@ -176,6 +176,7 @@ async fn measure(args: &Args) {
                     intent: None,
                     calls: vec![Call::new(CallKind::Write, clock.now(), "SQL", "mysql://x")],
                     outcomes: batch.iter().map(|d| (d.row, d.version, Outcome::Written(None))).collect(),
+                    left: Left::default(),
                     max_attempts: 10,
                     now: clock.now(),
                 })

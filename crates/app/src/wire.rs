@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use chrono_tz::Tz;
+use heliu_connect::heliu::PlanInbox;
 use heliu_connect::{ApiFacts, Ports, Registry};
 use heliu_engine::{DialectRenderer, DialectShaper, Engine, PlanSpec, Sides};
 use heliu_ledger::{Options, SqliteLedger};
 use heliu_model::config::{PlanFile, Settings};
-use heliu_model::ports::{Ledger, PlanRow, RecordFilter};
+use heliu_model::ports::{Inbox, Ledger, PlanRow, RecordFilter};
 use heliu_model::{ConnectorSpec, Failure, Problem, Severity, Ts, text};
 use heliu_transform::metadata::Item;
+use heliu_transform::writeback::receiving_plan;
 use heliu_transform::{Metadata, Side, Value};
 
 use crate::args::Common;
@@ -117,6 +119,23 @@ fn column_names(registry: &Registry, l: &Loaded) -> Option<Vec<String>> {
     let likely = || likely(registry, &l.plan.source.connector, &l.source_meta);
     let spec = l.source.clone().or_else(likely)?;
     registry.column_names(&spec, &l.source_meta)
+}
+
+/// The door of the plan that receives what this one passes on.
+fn door(ports: &Ports, own: &str, words: &str) -> Result<Arc<dyn Inbox>, Failure> {
+    let words = words.to_owned();
+    let Some(receiver) = ports.plans.receiver(&words) else {
+        let said = text!("no plan has the id or name `{words}`", "没有 id 或名称为 `{words}` 的方案");
+        return Err(Failure::config("HL-1091", said));
+    };
+    if receiver.name == own {
+        let said = text!("a plan cannot pass on to itself", "方案不能回写给自身");
+        return Err(Failure::config("HL-1092", said));
+    }
+    match PlanInbox::new(receiver) {
+        Ok(inbox) => Ok(Arc::new(inbox)),
+        Err(p) => Err(Failure::config(&p.code, p.message)),
+    }
 }
 
 /// Dotted names of declared fields.
@@ -482,6 +501,10 @@ impl App {
             l.tz,
             crate::maps::lookups(&self.project, Some(Arc::new(ledger.lookups()))),
         );
+        let renderer = match receiving_plan(&l.target_meta) {
+            Some(words) => renderer.passing_to(door(&ports, &l.name, words)),
+            None => renderer,
+        };
         let spec = PlanSpec {
             name: l.name,
             uuid: l.plan.id.clone(),

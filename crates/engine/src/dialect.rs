@@ -3,14 +3,16 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use heliu_model::ports::{Clock, Element, Render, RowBody, Verdict};
+use heliu_model::ports::{Clock, Element, Inbox, Left, Render, RowBody, RunId, Verdict};
 use heliu_model::record::Hash;
-use heliu_model::{Failure, Window, text};
+use heliu_model::{Failure, Problem, Ts, Window, text};
 use heliu_transform::canonical::{Scratch, content_hash};
 use heliu_transform::mapping::{Request, nothing_to_send};
-use heliu_transform::{Context, Lookup, Metadata, Path, Plain, Shaped, Shaping, Value, grouping, records};
+use heliu_transform::{
+    Context, Lookup, Map, Metadata, Path, Plain, Shaped, Shaping, Value, grouping, records, writeback,
+};
 
-use crate::spec::{Gathered, Renderer, Shaper};
+use crate::spec::{Gathered, Renderer, Shaper, Written};
 
 /// Cuts and keys elements as the source's metadata says.
 pub struct DialectShaper {
@@ -124,12 +126,33 @@ pub struct DialectRenderer {
     form: Render,
     tz: chrono_tz::Tz,
     lookups: Option<Arc<dyn Lookup>>,
+    /// The door of the plan that `callBackStrategy` names, or why there is none.
+    inbox: Result<Arc<dyn Inbox>, Failure>,
+}
+
+/// Nobody has said to whom things are passed on.
+fn nobody() -> Failure {
+    Failure::config("HL-1091", text!("no plan takes what is passed on", "没有可接收回写数据的方案"))
 }
 
 impl DialectRenderer {
     /// A renderer for rows of the given form.
     pub fn new(meta: &Metadata, form: Render, tz: chrono_tz::Tz, lookups: Option<Arc<dyn Lookup>>) -> Self {
-        DialectRenderer { request: Request::compile(meta), form, tz, lookups }
+        DialectRenderer { request: Request::compile(meta), form, tz, lookups, inbox: Err(nobody()) }
+    }
+
+    /// Passes what is written on through this door; why there is none is said with the first record.
+    #[must_use]
+    pub fn passing_to(mut self, inbox: Result<Arc<dyn Inbox>, Failure>) -> Self {
+        self.inbox = inbox;
+        self
+    }
+
+    fn context(&self, window: &Window) -> Context<'_> {
+        Context {
+            lookups: self.lookups.as_deref(),
+            ..Context::new(window.from.secs(), window.to.secs(), self.tz)
+        }
     }
 }
 
@@ -139,7 +162,63 @@ fn failed(e: heliu_transform::mapping::RenderError) -> Failure {
     Failure::data(&e.code, e.message).at(place)
 }
 
+/// Where the findings about passing on stand in the plan.
+const CALLBACK: &str = "target.metadata.callBackStrategy";
+
+/// A finding about passing on: the first record it concerns is named.
+fn not_passed(why: &Failure, id: &str) -> Problem {
+    let (en, zh, id) = (&why.message.en, &why.message.zh, id.to_owned());
+    let said =
+        text!("record `{id}` is written, but not passed on: {en}", "数据 `{id}` 已写入,但未能回写传递:{zh}");
+    Problem::warning(&why.code, CALLBACK, said).hint(text!(
+        "mend it, then `heliu retry --state written --id {id}` writes and passes the record on again",
+        "修正后用 `heliu retry --state written --id {id}` 重新写入并传递该数据"
+    ))
+}
+
 impl Renderer for DialectRenderer {
+    fn leaves(&self) -> bool {
+        writeback::declared(self.request.metadata())
+    }
+
+    fn left(&self, window: &Window, written: &[Written<'_>], by: (RunId, i64), now: Ts) -> Left {
+        let (meta, ctx) = (self.request.metadata(), self.context(window));
+        let mut left = Left::default();
+        let (mut objects, mut of) = (Vec::new(), Vec::new());
+        let mut said = Vec::new();
+        for one in written {
+            let Ok(content) = Value::parse(one.content) else { continue };
+            let reply = one.reply.and_then(|r| Value::parse(r.as_bytes()).ok());
+            let reply = reply.unwrap_or_else(|| Value::Object(Map::new()));
+            let kept = writeback::primary(meta, &ctx, &reply, Some(&content));
+            if let Some(kept) = &kept {
+                left.kept.push((one.row, kept.to_json()));
+            }
+            let mut warnings = Vec::new();
+            if let Some((_, object)) = writeback::callback(meta, &ctx, &content, kept.as_ref(), &mut warnings)
+            {
+                objects.push(object);
+                of.push(one.id);
+            }
+            said.extend(warnings.into_iter().map(|why| (one.id, why)));
+        }
+        if let Some((id, why)) = said.first() {
+            left.problems.push(not_passed(&Failure::data("HL-2403", why.clone()), id));
+        }
+        let Some(first) = of.first() else { return left };
+        match &self.inbox {
+            Ok(inbox) => {
+                let (put, refused) = inbox.take(&objects, by, now);
+                left.passed = put;
+                let refused = refused.first();
+                let refused = refused.map(|(i, why)| not_passed(why, of.get(*i).copied().unwrap_or("")));
+                left.problems.extend(refused);
+            }
+            Err(why) => left.problems.push(not_passed(why, first)),
+        }
+        left
+    }
+
     fn gathers(&self) -> bool {
         grouping::groups(self.request.metadata())
     }
@@ -163,10 +242,7 @@ impl Renderer for DialectRenderer {
     }
 
     fn render(&self, window: &Window, content: &Bytes) -> Result<RowBody, Failure> {
-        let ctx = Context {
-            lookups: self.lookups.as_deref(),
-            ..Context::new(window.from.secs(), window.to.secs(), self.tz)
-        };
+        let ctx = self.context(window);
         match self.form {
             Render::Nothing => Ok(RowBody::Nothing),
             Render::Columns => {

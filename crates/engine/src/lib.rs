@@ -25,4 +25,4 @@ pub use run::{Engine, Sides};
 pub use scheduler::{
     Agenda, Change, Finish, PlanTimes, Runnable, Scheduler, SkippedTicks, Start, Watcher, Workshop, circle,
 };
-pub use spec::{Gathered, PlanSpec, Renderer, RunOptions, Shaper, Stop};
+pub use spec::{Gathered, PlanSpec, Renderer, RunOptions, Shaper, Stop, Written};

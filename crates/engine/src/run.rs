@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use heliu_model::ports::{
-    Claim, Clock, CloseRun, Ledger, OpenRun, OwnedRun, PlanRow, RowId, RunOpening, Settle, Source, Target,
-    Tick,
+    Claim, Clock, CloseRun, Ledger, Left, OpenRun, OwnedRun, PlanRow, RowId, RunOpening, Settle, Source,
+    Target, Tick,
 };
 use heliu_model::run::{RunKind, RunReport, RunState};
 use heliu_model::walk::Walk;
@@ -310,6 +310,7 @@ impl Engine {
                 max_attempts: spec.max_attempts,
                 struggling: AtomicBool::new(false),
                 doubted: Mutex::new(HashSet::new()),
+                said: Mutex::new(owned.problems.iter().map(|p| (p.code.clone(), p.path.clone())).collect()),
                 put_off: Mutex::new(None),
             })
         });
@@ -391,6 +392,7 @@ impl Engine {
                         intent: None,
                         calls: Vec::new(),
                         outcomes,
+                        left: Left::default(),
                         max_attempts: ctx.max_attempts,
                         now: heart.now(),
                     })

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use chrono_tz::Tz;
-use heliu_model::ports::{Element, RowBody, Tick};
+use heliu_model::ports::{Element, Left, RowBody, RowId, RunId, Tick};
 use heliu_model::record::Policy;
 use heliu_model::walk::Verify;
 use heliu_model::{Failure, Ts, Window};
@@ -79,8 +79,32 @@ pub struct Gathered {
     pub members: Vec<usize>,
 }
 
-/// Renders stored contents for the target.
+/// A record that was just written.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'a> {
+    /// Row.
+    pub row: RowId,
+    /// Record id.
+    pub id: &'a str,
+    /// The content that was written.
+    pub content: &'a Bytes,
+    /// The part of the target's reply that concerns it, as JSON text.
+    pub reply: Option<&'a str>,
+}
+
+/// The target's document at work: renders stored contents, and says what a success leaves behind.
 pub trait Renderer: Send + Sync {
+    /// True when a success leaves something behind (dialect §6.8).
+    fn leaves(&self) -> bool {
+        false
+    }
+
+    /// What these records leave behind; asked only of one that leaves something. `by` is the run that has written
+    /// them, in its epoch. A failure here changes nothing about the records: it is a finding.
+    fn left(&self, _window: &Window, _written: &[Written<'_>], _by: (RunId, i64), _now: Ts) -> Left {
+        Left::default()
+    }
+
     /// True when records are put together before they are rendered. Then nothing is written before all of a run's
     /// records are there.
     fn gathers(&self) -> bool {

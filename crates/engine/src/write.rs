@@ -37,6 +37,8 @@ pub(crate) struct WriteCtx {
     pub struggling: AtomicBool,
     /// Records that came into doubt in this run: newer versions on their way are not sent.
     pub doubted: Mutex<HashSet<RowId>>,
+    /// Findings of this run about what written records leave behind, by code and place: each is stored once.
+    pub said: Mutex<HashSet<(String, String)>>,
     /// Why something stays waiting although it was tried; the first reason.
     pub put_off: Mutex<Option<Failure>>,
 }

@@ -10,9 +10,10 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use heliu_model::record::State;
 use heliu_model::text;
 use heliu_transform::mongo::Filter;
-use heliu_transform::{Extractor, Lookup, Map, Path, Text, Value};
+use heliu_transform::{Extractor, Lookup, Map, Path, Text, Value, writeback};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::writes::Bodies;
@@ -30,11 +31,11 @@ const MAX_KEYS: usize = 64;
 /// Lookups in the records of a ledger.
 pub struct Lookups {
     file: PathBuf,
-    state: Mutex<State>,
+    state: Mutex<Known>,
 }
 
 #[derive(Default)]
-struct State {
+struct Known {
     db: Option<Connection>,
     plans: HashMap<String, Option<Plan>>,
     answers: HashMap<String, Option<Value>>,
@@ -45,6 +46,8 @@ struct Plan {
     id: i64,
     /// The plan's newest call when the indexes were brought up to date.
     call: i64,
+    /// Its newest write-back then.
+    back: i64,
     /// Questions left until the next look.
     fresh: u32,
     indexes: Vec<Index>,
@@ -102,7 +105,7 @@ impl Lookups {
         work: impl FnOnce(&Connection, &mut Plan, &mut HashMap<String, Option<Value>>) -> Result<T, Stop>,
     ) -> Result<T, Text> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { db, plans, answers } = &mut *state;
+        let Known { db, plans, answers } = &mut *state;
         let told = |stop: Stop| match stop {
             Stop::Sql(e) => {
                 let why = e.to_string();
@@ -143,13 +146,49 @@ fn find_plan(db: &Connection, scheme: &str) -> Result<Option<Plan>, Stop> {
         .query_row([scheme], |r| r.get(0))
         .optional()?;
     let Some(id) = id else { return Ok(None) };
-    Ok(Some(Plan { id, call: newest_call(db, id)?, fresh: FRESH_FOR, indexes: Vec::new() }))
+    let (call, back) = (newest_call(db, id)?, newest_back(db, id)?);
+    Ok(Some(Plan { id, call, back, fresh: FRESH_FOR, indexes: Vec::new() }))
 }
 
 fn newest_call(db: &Connection, plan: i64) -> Result<i64, Stop> {
     let newest =
         db.prepare_cached("SELECT max(id) FROM calls WHERE plan = ?1")?.query_row([plan], |r| r.get(0));
     Ok(newest.map(|n: Option<i64>| n.unwrap_or(0))?)
+}
+
+fn newest_back(db: &Connection, plan: i64) -> Result<i64, Stop> {
+    let newest =
+        db.prepare_cached("SELECT max(id) FROM writebacks WHERE plan = ?1")?.query_row([plan], |r| r.get(0));
+    Ok(newest.map(|n: Option<i64>| n.unwrap_or(0))?)
+}
+
+/// True for a path into what was kept of the target's reply (dialect L3, §6.8).
+fn is_back(field: &str) -> bool {
+    field.split('.').next() == Some(WRITEBACK)
+}
+
+/// Where that stands beside a record's content.
+const WRITEBACK: &str = "primaryWriteback";
+
+/// A record's write-back.
+fn back_of(db: &Connection, row: i64) -> Result<Option<Value>, Stop> {
+    let text: Option<String> = db
+        .prepare_cached("SELECT value FROM writebacks WHERE record = ?1")?
+        .query_row([row], |r| r.get(0))
+        .optional()?;
+    Ok(text.and_then(|t| Value::parse(t.as_bytes()).ok()).map(|v| writeback::folded(&v)))
+}
+
+/// The content with the write-back in it.
+fn with_back(db: &Connection, row: i64, content: Value) -> Result<Value, Stop> {
+    let mut map = match content {
+        Value::Object(map) => map,
+        other => return Ok(other),
+    };
+    if let Some(back) = back_of(db, row)? {
+        map.insert(WRITEBACK, back);
+    }
+    Ok(Value::Object(map))
 }
 
 /// A hash of one text per field.
@@ -226,13 +265,48 @@ impl Index {
         }
     }
 
-    fn fill(&mut self, db: &Connection, plan: i64, behind: i64) -> Result<(), Stop> {
+    /// Adds what came behind this call or, where write-backs are read, behind that one.
+    fn fill(&mut self, db: &Connection, plan: i64, behind: i64, back: i64) -> Result<(), Stop> {
         let extractor = Extractor::new(self.fields.iter().map(|f| Path::new(f)).collect());
         let mut found = Vec::new();
+        if self.reads_back() {
+            // Only records with a write-back have all of its fields.
+            return self.fill_back(db, plan, (behind, back), &extractor, &mut found);
+        }
         each_record(db, plan, behind, |row, at, content| {
             self.add(&extractor, &mut found, row, at, &content);
             true
         })
+    }
+
+    fn reads_back(&self) -> bool {
+        self.fields.iter().any(|f| is_back(f))
+    }
+
+    /// Adds the records with a write-back that came, or whose write-back came, behind these.
+    fn fill_back(
+        &mut self,
+        db: &Connection,
+        plan: i64,
+        behind: (i64, i64),
+        extractor: &Extractor,
+        found: &mut Vec<Option<Value>>,
+    ) -> Result<(), Stop> {
+        let mut q = db.prepare_cached(
+            "SELECT r.id, r.changed_at, r.blob, r.off, r.len FROM writebacks w JOIN records r ON r.id = w.record
+             WHERE w.plan = ?1 AND (w.id > ?3 OR coalesce(r.source_call, 0) > ?2) AND r.blob IS NOT NULL",
+        )?;
+        let mut rows = q.query([plan, behind.0, behind.1])?;
+        let mut bodies = Bodies::default();
+        while let Some(r) = rows.next()? {
+            let (row, at): (i64, i64) = (r.get(0)?, r.get(1)?);
+            let content = bodies.slice(db, r.get(2)?, r.get(3)?, r.get(4)?)?;
+            if let Some(content) = content.and_then(|c| Value::parse(&c).ok()) {
+                let whole = with_back(db, row, content)?.to_json();
+                self.add(extractor, found, row, at, whole.as_bytes());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -263,15 +337,14 @@ fn each_record(
 impl Plan {
     /// Adds what came since; true when something did.
     fn catch_up(&mut self, db: &Connection) -> Result<bool, Stop> {
-        let newest = newest_call(db, self.id)?;
-        if newest == self.call {
+        let (call, back) = (newest_call(db, self.id)?, newest_back(db, self.id)?);
+        if (call, back) == (self.call, self.back) {
             return Ok(false);
         }
-        let behind = self.call;
         for index in &mut self.indexes {
-            index.fill(db, self.id, behind)?;
+            index.fill(db, self.id, self.call, self.back)?;
         }
-        self.call = newest;
+        (self.call, self.back) = (call, back);
         Ok(true)
     }
 
@@ -284,7 +357,7 @@ impl Plan {
             Some(at) => at,
             None => {
                 let mut index = Index { fields, rows: HashMap::new() };
-                index.fill(db, self.id, 0)?;
+                index.fill(db, self.id, 0, 0)?;
                 self.indexes.push(index);
                 self.indexes.len() - 1
             }
@@ -318,16 +391,37 @@ fn content_of(db: &Connection, row: i64) -> Result<Option<Value>, Stop> {
     Ok(content.and_then(|c| Value::parse(&c).ok()))
 }
 
-/// The record as a filter sees it: its content under `content`, and its id and number beside it.
+/// The record as a filter sees it (dialect §3.10): its content under `content`; id, number, status, the target's reply
+/// and what was kept of it beside it.
 fn whole(db: &Connection, row: i64, content: Value) -> Result<Value, Stop> {
-    let (key, number): (String, Option<String>) = db
-        .prepare_cached("SELECT key, number FROM records WHERE id = ?1")?
-        .query_row([row], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    let (key, number, state, response): (String, Option<String>, u8, Option<String>) = db
+        .prepare_cached("SELECT key, number, state, response FROM records WHERE id = ?1")?
+        .query_row([row], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?;
     let mut map = Map::new();
     map.insert("id", Value::from(key));
     map.insert("number", number.map_or(Value::Null, Value::from));
     map.insert("content", content);
+    if let Some(status) = State::from_u8(state).and_then(status) {
+        map.insert("status", Value::from(status));
+    }
+    if let Some(response) = response.and_then(|r| Value::parse(r.as_bytes()).ok()) {
+        map.insert("response", response);
+    }
+    if let Some(back) = back_of(db, row)? {
+        map.insert(WRITEBACK, back);
+    }
     Ok(Value::Object(map))
+}
+
+/// The number by which the dialect knows a state (dialect §1.2); doubt and rejection have none.
+fn status(state: State) -> Option<i64> {
+    match state {
+        State::Waiting => Some(0),
+        State::Written => Some(2),
+        State::Failed => Some(3),
+        State::Queued => Some(5),
+        State::Filtered | State::Rejected | State::InDoubt => None,
+    }
 }
 
 /// What stands at a field that is there and not null.
@@ -348,13 +442,18 @@ impl Lookup for Lookups {
         let wanted: Map = conditions.iter().cloned().collect();
         let key = format!("{scheme} {field} {}", Value::Object(wanted.clone()).to_json());
         let filter = Filter::compile(&Value::Object(wanted))?;
+        let back = is_back(field) || conditions.iter().any(|(f, _)| is_back(f));
         self.with(scheme, |db, plan, answers| {
             if let Some(known) = answers.get(&key) {
                 return Ok(known.clone());
             }
             let mut answer = None;
             for row in plan.candidates(db, conditions)? {
-                if let Some(content) = content_of(db, row)?.filter(|c| filter.matches(c)) {
+                let Some(mut content) = content_of(db, row)? else { continue };
+                if back {
+                    content = with_back(db, row, content)?;
+                }
+                if filter.matches(&content) {
                     answer = field_of(&content, field);
                     break;
                 }
@@ -372,7 +471,10 @@ impl Lookup for Lookups {
             .equalities()
             .into_iter()
             .filter(|(_, v)| !texts(v).is_empty() && !matches!(v, Value::Array(_)))
-            .filter_map(|(p, v)| Some((p.strip_prefix("content.")?.to_owned(), v.clone())))
+            .filter_map(|(p, v)| {
+                let field = if is_back(p) { p } else { p.strip_prefix("content.")? };
+                Some((field.to_owned(), v.clone()))
+            })
             .collect();
         self.with(scheme, |db, plan, answers| {
             if let Some(known) = answers.get(&key) {

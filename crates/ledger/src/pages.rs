@@ -5,13 +5,13 @@ use heliu_model::ports::{
     Advance, CallId, Element, PageCommit, PageCommitted, PageOutcome, PlanId, RunId, StoredPut, Verdict,
 };
 use heliu_model::run::WindowReport;
-use heliu_model::{Call, CallKind, Problem};
+use heliu_model::{Call, CallKind};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::elements::{self, Kept, Place, Terms};
 use crate::inserts::Shared;
 use crate::runs::{self, bump};
-use crate::{Stop, from_json, pack, retention, to_json};
+use crate::{Stop, pack, retention, to_json};
 
 /// Stores a call; its response body is `blob` (id and size as stored) when it was stored already, which then counts
 /// this call among those that refer to it. `named`: a record's story names this call.
@@ -185,13 +185,7 @@ pub(crate) fn commit_page(
     }
     tx.prepare_cached("UPDATE windows SET walk = ?2, closed = ?3, report = ?4 WHERE id = ?1")?
         .execute(params![window, step.walk, step.close.is_some(), to_json(&report)])?;
-    if !step.problems.is_empty() {
-        let stored: String =
-            tx.query_row("SELECT problems FROM runs WHERE id = ?1", [page.run], |r| r.get(0))?;
-        let mut problems: Vec<Problem> = from_json(&stored);
-        problems.extend(step.problems.iter().cloned());
-        tx.execute("UPDATE runs SET problems = ?2 WHERE id = ?1", params![page.run, to_json(&problems)])?;
-    }
+    runs::add_problems(tx, page.run, &step.problems)?;
     Ok(PageCommitted { outcome, step, due, call })
 }
 

@@ -85,10 +85,22 @@ impl Ledger for SqliteLedger {
     }
 
     async fn settle(&self, settle: Settle) -> Result<(), Failure> {
+        let mut settle = settle;
+        let packed = match settle.left.passed.take() {
+            None => None,
+            Some(put) => {
+                let body = put.body.clone();
+                Some((put, blocking(move || Ok(pack(&body))).await?))
+            }
+        };
         self.write("settle", false, move |tx, _| {
-            let mut settle = settle;
             settle.now = stored::timed(tx, settle.now)?;
-            writes::settle(tx, &settle)
+            writes::settle(tx, &settle)?;
+            if let Some((mut put, packed)) = packed {
+                put.now = settle.now;
+                pages::put(tx, put, &packed)?;
+            }
+            Ok(())
         })
         .await
     }

@@ -34,7 +34,8 @@ pub(crate) fn find_run(db: &Connection, plan: PlanId, ulid: &str) -> Result<Opti
 
 const RECORD: &str =
     "SELECT id, key, keyed, number, state, reason, code, version, hash, first_seen, changed_at, written_at,
-  attempts, source_call, write_call, response FROM records";
+  attempts, source_call, write_call, response,
+  (SELECT value FROM writebacks w WHERE w.record = records.id) FROM records";
 
 fn record_row(r: &Row) -> rusqlite::Result<RecordRow> {
     let keyed: bool = r.get(2)?;
@@ -54,6 +55,7 @@ fn record_row(r: &Row) -> rusqlite::Result<RecordRow> {
         source_call: r.get(13)?,
         write_call: r.get(14)?,
         response: r.get(15)?,
+        writeback: r.get(16)?,
     })
 }
 

@@ -120,6 +120,18 @@ pub(crate) fn save_counts(tx: &Transaction, run: RunId, counts: &Counts, queued:
     Ok(())
 }
 
+/// Adds findings to a run.
+pub(crate) fn add_problems(tx: &Transaction, run: RunId, found: &[Problem]) -> Result<(), Stop> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    let stored: String = tx.query_row("SELECT problems FROM runs WHERE id = ?1", [run], |r| r.get(0))?;
+    let mut problems: Vec<Problem> = from_json(&stored);
+    problems.extend(found.iter().cloned());
+    tx.execute("UPDATE runs SET problems = ?2 WHERE id = ?1", params![run, to_json(&problems)])?;
+    Ok(())
+}
+
 /// True when the process that `owner` names (`host:pid:start`) is on this machine and certainly gone.
 pub(crate) fn dead_owner(owner: &str) -> bool {
     let mut parts = owner.rsplitn(3, ':');

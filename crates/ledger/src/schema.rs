@@ -263,6 +263,16 @@ ALTER TABLE budget ADD COLUMN sender TEXT;
 DROP INDEX records_open;
 CREATE INDEX records_open ON records(plan, state) WHERE state = 0 OR state = 5 OR state = 6;
 ",
+    r"
+-- `primaryWriteback` of records that have one; a new value takes a new number, which tells who has seen it.
+CREATE TABLE writebacks (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  plan INTEGER NOT NULL,
+  record INTEGER NOT NULL UNIQUE,
+  value TEXT NOT NULL
+) STRICT;
+CREATE INDEX writebacks_plan ON writebacks(plan, id);
+",
 ];
 
 /// Brings a database to the newest schema.

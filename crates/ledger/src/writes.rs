@@ -211,7 +211,13 @@ pub(crate) fn settle(tx: &Transaction, s: &Settle) -> Result<(), Stop> {
         tx.prepare_cached("DELETE FROM intents WHERE id = ?1")?.execute([intent])?;
     }
     bump(tx, plan, &deltas)?;
-    runs::save_counts(tx, s.run, &counts, -settled)
+    runs::save_counts(tx, s.run, &counts, -settled)?;
+    for (row, value) in &s.left.kept {
+        // Whoever has read the old value sees by the number that there is another one.
+        tx.prepare_cached("INSERT OR REPLACE INTO writebacks(plan, record, value) VALUES (?1, ?2, ?3)")?
+            .execute(params![plan, row, value])?;
+    }
+    runs::add_problems(tx, s.run, &s.left.problems)
 }
 
 #[expect(clippy::too_many_arguments, reason = "one row of a settlement and the tallies it moves")]

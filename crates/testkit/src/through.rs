@@ -156,6 +156,9 @@ impl Ledger for Through {
 
     async fn settle(&self, mut settle: Settle) -> Result<(), Failure> {
         settle.epoch = self.epoch(settle.run, settle.epoch);
+        if let Some(put) = &mut settle.left.passed {
+            put.by.1 = settle.epoch;
+        }
         if let Some(ledger) = self.cheats(Cheat::NoVersions) {
             for (row, version, _) in &mut settle.outcomes {
                 *version = ledger.version(*row).unwrap_or(*version);

@@ -5,31 +5,57 @@ use crate::items::{Item, Type};
 use crate::metadata::{Metadata, Side};
 use crate::{Map, Text, Value};
 
+/// Where replies have their data when the document does not say so.
+const DATA: &[&str] = &["data", "Result", "result"];
+
+/// True when a success leaves something behind: a `primaryWriteback` or a `callBackStrategy`.
+pub fn declared(meta: &Metadata) -> bool {
+    meta.side == Side::Target
+        && (meta.callback.is_some() || meta.response.iter().any(|i| i.field == "primaryWriteback"))
+}
+
+/// The plan that `callBackStrategy` names.
+pub fn receiving_plan(meta: &Metadata) -> Option<&str> {
+    meta.callback.as_ref().filter(|_| meta.side == Side::Target).map(|(plan, _)| plan.as_str())
+}
+
 /// The `primaryWriteback` of a record: its children read from the target's reply; `None` when the document has none or
 /// nothing was found. `record` is the written record, for children that name its fields.
 pub fn primary(meta: &Metadata, ctx: &Context, reply: &Value, record: Option<&Value>) -> Option<Value> {
     let item = meta.response.iter().find(|i| i.field == "primaryWriteback")?;
     let rows = match (item.ty, reply) {
         (Type::Array, Value::Array(list)) => {
-            Value::Array(list.iter().map(|r| children(item, ctx, r, record)).collect())
+            Value::Array(list.iter().map(|r| children(meta, item, ctx, r, record)).collect())
         }
-        _ => children(item, ctx, reply, record),
+        _ => children(meta, item, ctx, reply, record),
     };
     (!rows.is_blank() && rows.as_object().is_none_or(|m| !m.is_empty())).then_some(rows)
 }
 
-fn children(item: &Item, ctx: &Context, reply: &Value, record: Option<&Value>) -> Value {
+fn children(meta: &Metadata, item: &Item, ctx: &Context, reply: &Value, record: Option<&Value>) -> Value {
     let ctx = Context { strict: false, ..*ctx };
-    // The reply comes first; what it does not have may be a field of the record.
-    let scope = Scope::new(Some(reply));
-    let scope = match record {
-        Some(r) => scope.inside("content", r),
-        None => scope,
-    };
+    // The reply comes first, then what lies in its envelope, where the document or custom has the data; what neither
+    // has may be a field of the record.
+    let named = meta.other_response.iter().filter(|(key, _)| key.eq_ignore_ascii_case("DataKey"));
+    let named = named.map(|(_, path)| path.replace('/', "."));
+    let inner = named.chain(DATA.iter().map(|p| (*p).to_owned()));
+    let inner: Vec<Value> =
+        inner.filter_map(|p| reply.get_path(&p)).filter(|v| v.as_object().is_some()).collect();
     let mut map = Map::new();
     for child in &item.children {
-        let v = child.expr.as_ref().and_then(|e| e.eval(&ctx, &scope, &mut Vec::new()).ok());
-        if let Some(v) = v.filter(|v| !v.is_null()) {
+        let Some(expr) = &child.expr else { continue };
+        let read = |part: &Value| {
+            let scope = Scope::new(Some(part));
+            let scope = match record {
+                Some(r) => scope.inside("content", r),
+                None => scope,
+            };
+            expr.eval(&ctx, &scope, &mut Vec::new()).ok()
+        };
+        let first = read(reply).filter(|v| !v.is_null());
+        let said = first.as_ref().is_some_and(|v| !v.is_blank());
+        let within = || inner.iter().filter_map(|part| read(part)).find(|v| !v.is_blank());
+        if let Some(v) = (!said).then(within).flatten().or(first) {
             map.insert(child.field.clone(), v);
         }
     }
@@ -65,7 +91,7 @@ pub fn callback(
 
 /// Members under their own names, and under the names with the other first letter: published documents mix `number`
 /// and `Number`.
-fn folded(v: &Value) -> Value {
+pub fn folded(v: &Value) -> Value {
     let Value::Object(map) = v else { return v.clone() };
     let mut out = map.clone();
     for (k, v) in map.iter() {

@@ -60,6 +60,7 @@ pub fn record_json(out: &Out, r: &RecordRow, tz: Tz) -> serde_json::Value {
         "source_call": r.source_call,
         "write_call": r.write_call,
         "response": r.response,
+        "primaryWriteback": r.writeback.as_deref().and_then(|v| serde_json::from_str::<serde_json::Value>(v).ok()),
     })
 }
 

@@ -161,11 +161,15 @@ fn line(e: &Value, lang: Lang) -> String {
             format!("{}  {shown}", if zh { "渲染" } else { "rendered" })
         }
         _ => format!(
-            "{}  {}  {} {}",
+            "{}  {}  {} {}{}",
             if zh { "结果" } else { "outcome" },
             get("state"),
             get("code").replace('-', if get("code") == "-" { "" } else { "-" }),
-            if get("reason") == "-" { String::new() } else { get("reason") }
+            if get("reason") == "-" { String::new() } else { get("reason") },
+            match get("primaryWriteback").as_str() {
+                "-" => String::new(),
+                kept => format!("\n    primaryWriteback {kept}"),
+            }
         ),
     }
 }

@@ -2,31 +2,52 @@
 
 use std::collections::HashMap;
 
+use heliu_connect::heliu::Plans;
 use heliu_engine::circle;
 use heliu_model::codes::lint as say;
 use heliu_model::record::OnChange;
 use heliu_model::schedule::Schedule;
 use heliu_model::{Problem, text};
+use heliu_transform::writeback::receiving_plan;
 use heliu_transform::{Metadata, Value, nearest};
 
 use super::Known;
+use crate::plans::ProjectPlans;
 use crate::project::Project;
 use crate::wire::Loaded;
 
-/// What the target declares for after a success.
-fn passed_on(l: &Loaded, out: &mut Vec<Problem>) {
-    let meta = &l.target_meta;
-    let callback = meta.raw.get_path("callBackStrategy").is_some_and(|v| !v.is_blank());
-    let kept = meta.response.iter().position(|i| i.field == "primaryWriteback");
-    let places = kept
-        .map(|i| (format!("target.metadata.response[{i}]"), "primaryWriteback"))
-        .into_iter()
-        .chain(callback.then(|| ("target.metadata.callBackStrategy".to_owned(), "callBackStrategy")));
-    for (at, name) in places {
+/// Whom the target's `callBackStrategy` names (dialect §6.8).
+fn passed_on(l: &Loaded, known: &Known, out: &mut Vec<Problem>) {
+    let Some(named) = receiving_plan(&l.target_meta) else { return };
+    let at = "target.metadata.callBackStrategy.strategyId";
+    if named == l.name || named.eq_ignore_ascii_case(&l.plan.id) {
         out.push(
-            say::NOT_PASSED_ON
-                .at(at, text!("`{name}` is not carried out by runs yet", "运行时尚未执行 `{name}`")),
+            say::NOT_RECEIVED
+                .at(at, text!("the plan would pass on to itself", "方案会将数据回写给自身"))
+                .hint(text!("name the other plan", "请填写另一个方案")),
         );
+        return;
+    }
+    let named = named.to_owned();
+    match ProjectPlans::new(known.project.clone()).receiver(&named) {
+        Some(receiver) if receiver.callback => {}
+        Some(receiver) => {
+            let name = receiver.name;
+            let said = text!(
+                "plan `{name}` does not receive: its source is not the `callback` interface of this ledger",
+                "方案 `{name}` 不能接收数据:其来源不是本台账的 `callback` 接口"
+            );
+            out.push(say::NOT_RECEIVED.at(at, said));
+        }
+        None => {
+            let ids = (known.ids)();
+            let said = text!("no plan has the id or name `{named}`", "没有 id 或名称为 `{named}` 的方案");
+            let problem = say::NOT_RECEIVED.at(at, said);
+            out.push(match nearest(&named, ids.iter().chain(known.plans).map(String::as_str)) {
+                Some(near) => problem.hint(text!("did you mean `{near}`?", "是否为 `{near}`?")),
+                None => problem,
+            });
+        }
     }
 }
 
@@ -45,7 +66,7 @@ pub fn plan(l: &Loaded, known: &Known, out: &mut Vec<Problem>) {
     in_a_circle(l, known.project, out);
     remedy(l, out);
     statement(l, out);
-    passed_on(l, out);
+    passed_on(l, known, out);
     if l.plan.on_change == OnChange::Update
         && !l.source_meta.id_check
         && l.source_meta.raw.get_path("idCheck").is_some()

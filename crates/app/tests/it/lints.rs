@@ -262,18 +262,8 @@ fn cases() -> Vec<(&'static str, Value, &'static str, &'static str, Option<usize
         (
             "callback",
             with("/target/metadata/callBackStrategy", json!({"strategyId": "x", "no": "{{so_id}}"})),
-            "HL-1095",
-            "target.metadata.callBackStrategy",
-            None,
-        ),
-        (
-            "writeback",
-            with(
-                "/target/metadata/response",
-                json!([{"field": "primaryWriteback", "type": "object", "children": [{"field": "id", "value": "{{Id}}"}]}]),
-            ),
-            "HL-1095",
-            "target.metadata.response[0]",
+            "HL-1096",
+            "target.metadata.callBackStrategy.strategyId",
             None,
         ),
         ("variable", src("modified_begin", "{{LAST_SYNC_TIM|datetime}}"), "HL-2101", begin, Some(2)),

@@ -34,3 +34,4 @@ mod tokens;
 mod trouble;
 mod values;
 mod weather;
+mod writeback;

@@ -1,6 +1,7 @@
 //! The ledger itself as a platform: the no-op write (`写入空操作`, `空操作`) makes no call at all; the query reads the
 //! records of another plan, the data write stores records for another plan, whose source is the callback interface.
 
+mod inbox;
 mod query;
 mod source;
 mod store;
@@ -22,6 +23,8 @@ use heliu_model::{Failure, Problem, text};
 use heliu_transform::{Metadata, nearest};
 
 use crate::Ports;
+
+pub use inbox::PlanInbox;
 
 /// Names of the ledger's own platform.
 pub(crate) const PLATFORM: &[&str] = &["heliu", "qeasy", "轻易云", "轻易云集成平台"];

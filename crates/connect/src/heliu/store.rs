@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
 use heliu_model::call::Exchange;
 use heliu_model::ports::{
-    Clock, Element, Fence, Found, Prepared, Render, Replay, RowBody, RowResult, RunId, Stored, StoredPut,
-    Target, TargetSession, TargetShape, Verdict, WriteRow,
+    Clock, Fence, Found, Prepared, Render, Replay, RowBody, RowResult, RunId, Stored, Target, TargetSession,
+    TargetShape, WriteRow,
 };
 use heliu_model::{Call, CallKind, Failure, Problem, text};
-use heliu_transform::canonical::{Scratch, content_hash};
-use heliu_transform::{Map, Metadata, Path, Shaped, Shaping, Value};
+use heliu_transform::{Map, Metadata, Shaped, Value};
 
+use super::Api;
+use super::inbox::PlanInbox;
 use super::query::{SCHEME, no_plan, plan_of};
-use super::{Api, Receiver};
 use crate::Ports;
 
 /// Records of one write at most.
@@ -30,9 +29,7 @@ pub(super) struct StoreTarget {
 }
 
 struct Inner {
-    receiver: Receiver,
-    shaping: Shaping,
-    ignore: Vec<Path>,
+    inbox: PlanInbox,
     stored: Arc<dyn Stored>,
     clock: Arc<dyn Clock>,
 }
@@ -47,17 +44,7 @@ impl StoreTarget {
                 text!("no plan has the id or name `{words}`", "没有 id 或名称为 `{words}` 的方案"),
             )
         })?;
-        let name = receiver.name.clone();
-        if !receiver.callback {
-            let said = text!(
-                "plan `{name}` cannot be written for: its source is not the `callback` interface of this ledger",
-                "方案 `{name}` 不能接收数据:其来源不是本台账的 `callback` 接口"
-            );
-            return Err(Problem::error("HL-5040", "request", said).hint(text!(
-                "give it a source with a connector of platform `heliu`, `\"api\": \"callback\"`, and `id` and `number`",
-                "请将其来源设为平台为 `heliu` 的连接器,`\"api\": \"callback\"`,并设置 `id` 与 `number`"
-            )));
-        }
+        let inbox = PlanInbox::new(receiver)?;
         let shape = TargetShape {
             render: Render::Object,
             max_rows: batch.clamp(1, MOST),
@@ -66,13 +53,7 @@ impl StoreTarget {
             replay: Replay::Idempotent,
             local: true,
         };
-        let inner = Inner {
-            shaping: Shaping::compile(&receiver.meta, receiver.tz),
-            ignore: receiver.ignore.iter().map(|p| Path::new(p)).collect(),
-            receiver,
-            stored: ports.stored.clone(),
-            clock: ports.clock.clone(),
-        };
+        let inner = Inner { inbox, stored: ports.stored.clone(), clock: ports.clock.clone() };
         Ok(StoreTarget { shape, inner: Arc::new(inner) })
     }
 }
@@ -95,79 +76,20 @@ impl Inner {
     /// What a record becomes in the receiving plan.
     fn elements(&self, row: &WriteRow) -> Result<Vec<Shaped>, Failure> {
         let RowBody::Object { request, .. } = &row.body else { return Ok(Vec::new()) };
-        let now = self.clock.now().secs();
         let mut out = Vec::new();
         for content in contents(request) {
-            self.shaping.shape(&Bytes::from(content.to_json()), now, &mut out);
-        }
-        let name = self.receiver.name.clone();
-        if let Some(why) = out.iter().find_map(|s| s.rejected.as_ref()) {
-            let (en, zh) = (&why.en, &why.zh);
-            return Err(Failure::data(
-                "HL-5041",
-                text!("plan `{name}` cannot take the record: {en}", "方案 `{name}` 无法接收该数据:{zh}"),
-            )
-            .hint(text!(
-                "its source's `id` names a field; the request here has to have it",
-                "其来源的 `id` 指定了一个字段,此处的 request 必须包含该字段"
-            )));
+            out.append(&mut self.inbox.shaped(&content, self.clock.now())?);
         }
         Ok(out)
-    }
-
-    /// The contents as one list, the elements as slices of it.
-    fn page(&self, shaped: Vec<Shaped>) -> Result<(Bytes, Vec<Element>), Failure> {
-        let mut body = BytesMut::from(&b"["[..]);
-        let mut spans = Vec::with_capacity(shaped.len());
-        for one in &shaped {
-            if body.len() > 1 {
-                body.extend_from_slice(b",");
-            }
-            spans.push((body.len(), body.len() + one.content.len()));
-            body.extend_from_slice(&one.content);
-        }
-        body.extend_from_slice(b"]");
-        let body = body.freeze();
-        let mut buffer = Scratch::default();
-        let mut elements = Vec::with_capacity(shaped.len());
-        for (one, (a, b)) in shaped.into_iter().zip(spans) {
-            let content = body.slice(a..b);
-            let hash = content_hash(&content, &self.ignore, &mut buffer).map_err(|bad| {
-                let at = bad.at;
-                Failure::data(
-                    "HL-7011",
-                    text!("the record is no JSON value (byte {at})", "该数据不是 JSON 值(第 {at} 字节)"),
-                )
-            })?;
-            let verdict = one.filtered.map_or(Verdict::Keep, Verdict::Filtered);
-            elements.push(Element {
-                id: one.id,
-                number: one.number,
-                hash,
-                stamp: None,
-                content,
-                verdict,
-                head: true,
-            });
-        }
-        Ok((body, elements))
     }
 
     async fn put(&self, shaped: Vec<Shaped>, by: (RunId, i64), call: &mut Call) -> Result<(), Failure> {
         if shaped.is_empty() {
             return Ok(());
         }
-        let (body, elements) = self.page(shaped)?;
-        call.request_body = body.clone();
-        let place = call.url.clone();
-        // The receiving plan's own call: what came in.
-        let mut brought = Call::new(CallKind::Fetch, call.started, "STORE", &place);
-        brought.rows = call.rows;
-        brought.response_body = body.clone();
-        let (plan, uuid) = (self.receiver.name.clone(), self.receiver.uuid.clone());
-        let (policy, now) = (self.receiver.policy, self.clock.now());
-        let put = StoredPut { plan, uuid, call: brought, body, elements, policy, by, now };
-        self.stored.put(put).await.map(drop)
+        let page = self.inbox.page(shaped)?;
+        call.request_body = page.0.clone();
+        self.stored.put(self.inbox.letter(page, by, self.clock.now())).await.map(drop)
     }
 }
 
@@ -186,10 +108,10 @@ impl Target for StoreTarget {
         for row in rows {
             shaped.extend(self.inner.elements(row)?);
         }
-        let (body, _) = self.inner.page(shaped)?;
+        let (body, _) = self.inner.inbox.page(shaped)?;
         Ok(vec![Prepared {
             method: "STORE".into(),
-            url: format!("heliu:{}", self.inner.receiver.name),
+            url: self.inner.inbox.place(),
             headers: Vec::new(),
             body: String::from_utf8_lossy(&body).into_owned(),
         }])
@@ -206,7 +128,7 @@ impl TargetSession for Session {
     async fn write(&mut self, rows: &[WriteRow]) -> Exchange<Vec<RowResult>> {
         let inner = &self.inner;
         let begun = inner.clock.monotonic_ms();
-        let place = format!("heliu:{}", inner.receiver.name);
+        let place = inner.inbox.place();
         let mut call = Call::new(CallKind::Write, inner.clock.now(), "STORE", &place);
         let (mut shaped, mut results) = (Vec::new(), Vec::with_capacity(rows.len()));
         for row in rows {

@@ -4,13 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use bytes::Bytes;
 use heliu_model::ports::{
-    Announce, Due, Fence, Found, Outcome, Replay, RowId, RowResult, Settle, TargetSession, WriteRow,
+    Announce, Due, Fence, Found, Left, Outcome, Replay, RowId, RowResult, Settle, TargetSession, WriteRow,
 };
 use heliu_model::{Call, Class, Failure, retry, text};
 
 use super::WriteCtx;
 use crate::fetch::interrupted;
+use crate::spec::Written;
 
 /// Throttling without progress ends the run after this long (ms).
 const THROTTLE_PATIENCE_MS: u64 = 600_000;
@@ -21,6 +23,8 @@ pub(super) struct Batches {
     fence: Fence,
     session: Option<Box<dyn TargetSession>>,
     left: Vec<(RowId, u32)>,
+    /// Ids and contents of what is under way, where a success leaves something behind.
+    under_way: HashMap<Ref, (String, Bytes)>,
 }
 
 /// A record's version in the ledger.
@@ -142,7 +146,37 @@ impl Section {
 
 impl Batches {
     pub fn new(ctx: Arc<WriteCtx>, fence: Fence) -> Self {
-        Batches { ctx, fence, session: None, left: Vec::new() }
+        Batches { ctx, fence, session: None, left: Vec::new(), under_way: HashMap::new() }
+    }
+
+    /// Remembers contents until their records are settled.
+    fn remember(&mut self, dues: &[Due]) {
+        self.under_way.clear();
+        if self.ctx.renderer.leaves() {
+            let of = |d: &Due| ((d.row, d.version), (d.id.clone(), d.content.clone()));
+            self.under_way.extend(dues.iter().map(of));
+        }
+    }
+
+    /// What the written ones among these leave behind.
+    fn leavings(&self, outcomes: &[(RowId, u32, Outcome)]) -> Left {
+        let written: Vec<Written> = outcomes
+            .iter()
+            .filter_map(|(row, version, outcome)| {
+                let Outcome::Written(reply) = outcome else { return None };
+                let (id, content) = self.under_way.get(&(*row, *version))?;
+                Some(Written { row: *row, id, content, reply: reply.as_deref() })
+            })
+            .collect();
+        if written.is_empty() {
+            return Left::default();
+        }
+        let heart = &self.ctx.heart;
+        let mut left =
+            self.ctx.renderer.left(&self.ctx.window, &written, (heart.run, heart.epoch), heart.now());
+        let mut said = self.ctx.said.lock().unwrap_or_else(PoisonError::into_inner);
+        left.problems.retain(|p| said.insert((p.code.clone(), p.path.clone())));
+        left
     }
 
     /// Versions that stay waiting after a try.
@@ -160,6 +194,7 @@ impl Batches {
             return self.settle(None, Vec::new(), outcomes).await;
         }
         let dues = newest(self.without_doubt(dues));
+        self.remember(&dues);
         if !self.ctx.renderer.gathers() {
             let work = self.render(dues);
             return self.put(work).await;
@@ -324,6 +359,7 @@ impl Batches {
     /// # Errors
     /// As [`Batches::write`].
     pub async fn resolve(&mut self, intent: Option<i64>, dues: Vec<Due>) -> Result<(), Failure> {
+        self.remember(&dues);
         match self.ctx.target.shape().replay {
             // Back to waiting: the writer that owns each record repeats the statement under its own fence.
             Replay::Idempotent => {
@@ -569,6 +605,7 @@ impl Batches {
                 epoch: heart.epoch,
                 intent,
                 calls,
+                left: self.leavings(&outcomes),
                 outcomes,
                 max_attempts: self.ctx.max_attempts,
                 now: heart.now(),

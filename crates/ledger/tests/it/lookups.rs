@@ -170,3 +170,96 @@ async fn what_came_since_is_found_with_the_next_batch() {
     assert_eq!(find(&other, "v", &[("k", "\"b\"")]), Some("4".into()));
     assert!(Lookups::of(&dir.path().join("none")).is_none());
 }
+
+/// Settles what waits as written, with what is kept of the reply for each id.
+async fn keep_back(ledger: &SqliteLedger, at: i64, kept: &[(&str, &str)]) {
+    let now = START.plus_ms(at);
+    let plan = ledger.plan("material", PLAN, START).await.expect("plan");
+    let opening = ledger
+        .open_run(OpenRun {
+            plan: plan.id,
+            ulid: format!("01HRUN{at:020}"),
+            kind: RunKind::TargetOnly,
+            windows: Vec::new(),
+            owner: "one".into(),
+            now,
+            lease_until: now.plus_ms(60_000),
+            tick: None,
+        })
+        .await
+        .expect("open_run");
+    let RunOpening::Owned(run) = opening else { panic!("{opening:?}") };
+    let claim = Claim { plan: plan.id, run: run.id, epoch: run.epoch, max: 100, after: 0 };
+    let due = ledger.claim(claim).await.expect("claim");
+    let row = |id: &str| due.iter().find(|d| d.id == id).map(|d| d.row).expect("due");
+    let settle = Settle {
+        run: run.id,
+        epoch: run.epoch,
+        intent: None,
+        calls: Vec::new(),
+        outcomes: due.iter().map(|d| (d.row, d.version, Outcome::Written(None))).collect(),
+        left: Left {
+            kept: kept.iter().map(|(id, value)| (row(id), (*value).to_owned())).collect(),
+            ..Left::default()
+        },
+        max_attempts: 3,
+        now,
+    };
+    ledger.settle(settle).await.expect("settle");
+    let close = CloseRun {
+        run: run.id,
+        epoch: run.epoch,
+        state: RunState::Done,
+        problems: Vec::new(),
+        failure: None,
+        seconds: 0.0,
+        now,
+    };
+    ledger.close_run(close).await.expect("close");
+}
+
+#[tokio::test]
+async fn l3_a_dotted_root_reaches_what_was_kept_of_the_reply() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let ledger = SqliteLedger::open(dir.path(), &Options::default()).expect("open");
+    let records = [("1", r#"{"no":"A","k":1}"#), ("2", r#"{"no":"B","k":1}"#), ("3", r#"{"no":"C","k":2}"#)];
+    store(&ledger, 1_000, &records).await;
+    let lookups = ledger.lookups();
+    let find = |field: &str, conditions: &[(&str, &str)]| {
+        let conditions: Vec<_> = conditions.iter().map(|(f, v)| ((*f).to_owned(), json(v))).collect();
+        lookups.find(PLAN, field, &conditions).expect("find").map(|v| v.to_json())
+    };
+    let number = "primaryWriteback.number";
+    assert_eq!(find(number, &[("no", r#""A""#)]), None, "not written yet");
+    assert_eq!(find("no", &[(number, r#""CG02""#)]), None);
+    keep_back(&ledger, 2_000, &[("1", r#"{"number":"CG01"}"#), ("2", r#"{"number":"CG02"}"#)]).await;
+    // Answers are kept for some questions: a reader that began before sees it a little later.
+    let lookups = ledger.lookups();
+    let find = |field: &str, conditions: &[(&str, &str)]| {
+        let conditions: Vec<_> = conditions.iter().map(|(f, v)| ((*f).to_owned(), json(v))).collect();
+        lookups.find(PLAN, field, &conditions).expect("find").map(|v| v.to_json())
+    };
+    assert_eq!(find(number, &[("no", r#""A""#)]).as_deref(), Some(r#""CG01""#));
+    assert_eq!(find("primaryWriteback.Number", &[("no", r#""A""#)]).as_deref(), Some(r#""CG01""#));
+    assert_eq!(find("no", &[(number, r#""CG02""#)]).as_deref(), Some(r#""B""#));
+    assert_eq!(find("no", &[(number, r#""CG02""#), ("k", "1")]).as_deref(), Some(r#""B""#));
+    assert_eq!(find("no", &[(number, r#""CG02""#), ("k", "2")]), None);
+    assert_eq!(find(number, &[("no", r#""C""#)]), None, "nothing was kept of this one");
+    let mongo = |field: &str, filter: &str| {
+        lookups.mongo(PLAN, field, &json(filter)).expect("mongo").map(|v| v.to_json())
+    };
+    let by = |f: &str, v: &str| format!(r#"{{"{f}":{{"$eq":{v}}}}}"#);
+    assert_eq!(mongo("content.no", &by(number, r#""CG02""#)).as_deref(), Some(r#""B""#));
+    assert_eq!(mongo(number, &by("content.no", r#""A""#)).as_deref(), Some(r#""CG01""#));
+    assert_eq!(mongo("number", r#"{"status":2,"content.k":2}"#).as_deref(), Some(r#""no-3""#));
+    assert_eq!(mongo("number", r#"{"status":3,"content.k":2}"#), None);
+    // A newer write takes the place of the older one, also for a reader that has seen that.
+    store(&ledger, 3_000, &[("2", r#"{"no":"B","k":3}"#)]).await;
+    keep_back(&ledger, 4_000, &[("2", r#"{"number":"CG03"}"#)]).await;
+    for i in 0..600 {
+        find("no", &[(number, &format!("\"x{i}\""))]);
+    }
+    assert_eq!(find("no", &[(number, r#""CG03""#)]).as_deref(), Some(r#""B""#));
+    assert_eq!(find("k", &[(number, r#""CG03""#), ("k", "3")]).as_deref(), Some("3"));
+    assert_eq!(find("no", &[(number, r#""CG02""#)]), None);
+}

@@ -139,6 +139,7 @@ impl World {
             intent: None,
             calls: vec![Call::new(CallKind::Write, self.now, "POST", "http://example.invalid/write")],
             outcomes,
+            left: Left::default(),
             max_attempts: 10,
             now: self.now,
         };

@@ -198,6 +198,7 @@ async fn what_is_put_during_a_run_of_the_plan_is_due_in_it() {
         intent: None,
         calls: Vec::new(),
         outcomes: vec![(due[0].row, due[0].version, Outcome::Written(None))],
+        left: Left::default(),
         max_attempts: 3,
         now: START,
     };

@@ -408,17 +408,17 @@ pub const READS_ITSELF: Lint = error(
     ("name the other plan", "请填写另一个方案"),
 );
 
-/// What is declared for after a success, and not done in a run yet.
-pub const NOT_PASSED_ON: Lint = warning(
-    "HL-1095",
-    ("nothing is passed on after a success yet", "写入成功后的回写尚未执行"),
+/// The plan that `callBackStrategy` names is not there, or takes nothing.
+pub const NOT_RECEIVED: Lint = warning(
+    "HL-1096",
+    ("nobody receives what is passed on", "回写没有接收方"),
     (
-        "`primaryWriteback` and `callBackStrategy` are read and checked, but a run neither stores the one nor sends the other",
-        "`primaryWriteback` 与 `callBackStrategy` 会被解析和检查,但运行时既不保存前者,也不执行后者",
+        "`callBackStrategy` names a plan that is not in this project, or whose source is not the `callback` interface of this ledger: records are written, and nothing is passed on",
+        "`callBackStrategy` 指定的方案不在本项目中,或其来源不是本台账的 `callback` 接口:数据会写入,但不会回写传递",
     ),
     (
-        "let a plan of its own pass it on: source `heliu` with api `query`, started with `after`; the target's reply stands with the record",
-        "请用单独的方案传递:来源平台为 `heliu`、api 为 `query`,用 `after` 触发;目标的应答保存在该数据中",
+        "import the receiving plan, or give it a source with platform `heliu`, api `callback`, and `id` and `number`; then `heliu retry --state written` passes on what was written before",
+        "请导入接收方案,或将其来源设为平台 `heliu`、api `callback` 并设置 `id` 与 `number`;之后用 `heliu retry --state written` 传递此前已写入的数据",
     ),
 );
 
@@ -456,5 +456,5 @@ pub const ALL: &[Lint] = &[
     SECRET,
     UNKNOWN_STORED,
     READS_ITSELF,
-    NOT_PASSED_ON,
+    NOT_RECEIVED,
 ];

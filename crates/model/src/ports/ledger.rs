@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::ports::{PruneAt, PruneStep, Retention, RetentionRow, Tick, TickState};
+use crate::ports::{PruneAt, PruneStep, Retention, RetentionRow, StoredPut, Tick, TickState};
 use crate::record::{Hash, Policy, State};
 use crate::run::{Counts, RecordCounts, RunKind, RunState, WindowReport};
 use crate::{Call, CallKind, Failure, Problem, Ts, Window};
@@ -338,10 +338,24 @@ pub struct Settle {
     pub calls: Vec<Call>,
     /// One entry per version.
     pub outcomes: Vec<(RowId, u32, Outcome)>,
+    /// What the written ones leave behind.
+    pub left: Left,
     /// Runs that may try a record before a passing failure becomes final.
     pub max_attempts: u32,
     /// Now.
     pub now: Ts,
+}
+
+/// What written records leave behind (dialect §6.8), stored in the transaction that settles them: a record is
+/// written and passed on, or neither.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// `primaryWriteback` of records, as JSON text; it stays until another one takes its place.
+    pub kept: Vec<(RowId, String)>,
+    /// What another plan receives.
+    pub passed: Option<StoredPut>,
+    /// Findings to store with the run.
+    pub problems: Vec<Problem>,
 }
 
 /// End of a run, or of this process's part in it.
@@ -425,6 +439,8 @@ pub struct RecordRow {
     pub write_call: Option<CallId>,
     /// The target's reply that concerns it.
     pub response: Option<String>,
+    /// What was kept of that reply (`primaryWriteback`, dialect §6.8), as JSON text.
+    pub writeback: Option<String>,
 }
 
 /// An older version of a record.

@@ -16,7 +16,7 @@ pub use ledger::*;
 pub use retention::{PruneAt, PruneStep, RETENTION_STALE_MS, Retention, RetentionRow};
 pub use schedules::{Schedules, Tick, TickAnswer, TickState, TimetableLine, Trigger};
 pub use source::{Page, PageRequest, Prepared, Source, SourceShape};
-pub use stored::{Stored, StoredAsk, StoredAt, StoredBy, StoredPage, StoredPut, StoredRow};
+pub use stored::{Inbox, Stored, StoredAsk, StoredAt, StoredBy, StoredPage, StoredPut, StoredRow};
 pub use target::{
     Fence, Found, Render, Replay, RowBody, RowResult, Target, TargetSession, TargetShape, WriteRow,
 };

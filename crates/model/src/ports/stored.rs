@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use heliu_transform::Value;
 
 use crate::ports::{Element, PageOutcome, RowId, RunId};
 use crate::record::{Policy, State};
@@ -95,6 +96,18 @@ pub struct StoredPut {
     pub by: (RunId, i64),
     /// Now.
     pub now: Ts,
+}
+
+/// The door of a plan whose records other plans bring.
+pub trait Inbox: Send + Sync {
+    /// What these objects become in the plan, by its own keys, conditions and formats; `None` when nothing is left of
+    /// them. Beside it the positions of those that it cannot take, and why.
+    fn take(
+        &self,
+        objects: &[Value],
+        by: (RunId, i64),
+        now: Ts,
+    ) -> (Option<StoredPut>, Vec<(usize, Failure)>);
 }
 
 /// The records of plans as other plans read and write them.

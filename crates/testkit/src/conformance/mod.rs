@@ -72,6 +72,7 @@ macro_rules! conformance {
             writes: a_version_replaced_on_its_way_is_superseded_once,
             writes: a_settlement_counts_once,
             writes: a_refused_record_is_due_again_with_new_content,
+            writes: what_a_written_record_leaves_behind_is_stored_with_it_or_not_at_all,
             writes: records_are_put_back,
             writes: what_is_put_back_is_due_in_the_open_run,
             crash: queued_records_wait_again_except_announced_ones,
@@ -212,6 +213,7 @@ impl Bench {
             intent,
             calls: vec![call(CallKind::Write, self.now)],
             outcomes,
+            left: Left::default(),
             max_attempts,
             now: self.now,
         };

@@ -92,6 +92,7 @@ pub async fn a_lease_that_ended_is_taken_over_and_fences_the_former_owner(store:
         intent: None,
         calls: vec![call(CallKind::Write, b.now)],
         outcomes: vec![written(&due[0])],
+        left: Left::default(),
         max_attempts: 1,
         now: b.now,
     };

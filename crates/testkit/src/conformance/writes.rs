@@ -120,6 +120,68 @@ pub async fn what_was_not_tried_costs_no_attempt(store: Arc<dyn Store>) {
     }
 }
 
+/// `primaryWriteback` and what another plan receives are part of the settlement.
+pub async fn what_a_written_record_leaves_behind_is_stored_with_it_or_not_at_all(store: Arc<dyn Store>) {
+    let mut b = Bench::new(store).await;
+    let (first, due) = b.run_with(vec![keep("1", "a"), keep("2", "a")]).await;
+    let settle = |run: &OwnedRun, due: &Due, kept: &str, passed: &str, now: heliu_model::Ts| {
+        let put = StoredPut {
+            plan: "invoices".into(),
+            uuid: "uuid-2".into(),
+            call: call(heliu_model::CallKind::Fetch, now),
+            body: keep("9", passed).content,
+            elements: vec![keep("9", passed)],
+            policy: Policy::default(),
+            by: (run.id, run.epoch),
+            now,
+        };
+        let said = heliu_model::text!("passed on", "已传递");
+        Settle {
+            run: run.id,
+            epoch: run.epoch,
+            intent: None,
+            calls: vec![call(heliu_model::CallKind::Write, now)],
+            outcomes: vec![written(due)],
+            left: Left {
+                kept: vec![(due.row, kept.into())],
+                passed: Some(put),
+                problems: vec![heliu_model::Problem::warning("HL-1091", "", said)],
+            },
+            max_attempts: 3,
+            now,
+        }
+    };
+    b.store.settle(settle(&first, &due[0], r#"{"no":1}"#, "x", b.now)).await.expect("settle");
+    assert_eq!(b.record("1").await.writeback.as_deref(), Some(r#"{"no":1}"#));
+    assert_eq!(b.record("2").await.writeback, None);
+    let other = b.store.find_plan("invoices").await.expect("find").expect("made by what was passed on");
+    let received = b.store.story(other.id, "9").await.expect("story").expect("received");
+    assert_eq!((received.record.state, received.record.version), (State::Waiting, 1));
+    assert_eq!(received.content, Some(keep("9", "x").content));
+    assert_eq!(b.newest().await.problems.len(), 1);
+    // Whoever lost the run leaves nothing: neither the outcome nor what comes with it.
+    b.later(LEASE + 1);
+    let RunOpening::Owned(second) = b.opening(RunKind::Normal, &[(-1_000, 0)], "two").await else {
+        panic!("taken over")
+    };
+    let late = b.store.settle(settle(&first, &due[1], r#"{"no":2}"#, "y", b.now)).await;
+    assert_eq!(late.expect_err("fenced").code, "HL-6005");
+    assert_eq!((b.state("2").await, b.record("2").await.writeback), (State::Waiting, None));
+    let received = b.store.story(other.id, "9").await.expect("story").expect("received");
+    assert_eq!(received.record.version, 1);
+    assert_eq!(b.newest().await.problems.len(), 1);
+    // The new owner's are a new version there, and the same once more is none.
+    for (passed, version) in [("y", 2), ("y", 2), ("x", 3)] {
+        let due = b.claim(&second).await;
+        let one = due.first().unwrap_or_else(|| panic!("due before {passed}"));
+        b.store.settle(settle(&second, one, r#"{"no":3}"#, passed, b.now)).await.expect("settle");
+        let received = b.store.story(other.id, "9").await.expect("story").expect("received");
+        assert_eq!(received.record.version, version);
+        b.store.put_back(b.plan, &[one.row], b.now).await.expect("put back");
+    }
+    assert_eq!(b.record("2").await.writeback.as_deref(), Some(r#"{"no":3}"#));
+}
+
 /// Settling version 1 while version 2 is stored.
 pub async fn a_late_answer_never_speaks_for_a_newer_version(store: Arc<dyn Store>) {
     for outcome in

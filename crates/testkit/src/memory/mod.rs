@@ -94,6 +94,7 @@ struct Record {
     code: Option<String>,
     reason: Option<String>,
     response: Option<String>,
+    writeback: Option<String>,
     older: Vec<VersionRow>,
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use heliu_model::Failure;
 use heliu_model::ports::*;
 use heliu_model::record::{Decision, Hash, Known, State as RecordState, decide};
+use heliu_model::run::RunState;
 
 use super::{Record, State, next, unknown};
 
@@ -76,6 +77,47 @@ impl State {
             }
         }
         Ok(PageCommitted { outcome, step, due, call })
+    }
+
+    /// Elements that no run of the plan brings: a page without a walk.
+    pub(super) fn put(&mut self, put: StoredPut) -> Result<PageOutcome, Failure> {
+        self.owned(put.by.0, put.by.1)?;
+        let plan = self.plan(&put.plan, &put.uuid, put.now).id;
+        let call = self.store_call(Some(plan), None, put.call);
+        // No window of a run has this mark, and no other put.
+        let commit = PageCommit {
+            run: -call,
+            epoch: 0,
+            seq: 0,
+            pass: 0,
+            calls: Vec::new(),
+            retried: 0,
+            throttled: 0,
+            body: put.body,
+            elements: put.elements,
+            policy: put.policy,
+            hand_over: 0,
+            name_news: 0,
+            now: put.now,
+        };
+        let mut work = Page {
+            commit: &commit,
+            plan,
+            call,
+            in_page: BTreeMap::new(),
+            out: PageOutcome::default(),
+            due: Vec::new(),
+        };
+        for element in &commit.elements {
+            self.element(&mut work, element);
+        }
+        let out = work.out;
+        if let Some(run) = self.runs.values_mut().find(|r| r.plan == plan && r.state == RunState::Open) {
+            run.counts.waiting_before += out.records.new + out.records.changed;
+            run.counts.target.superseded += out.superseded;
+            run.counts.target.in_doubt += out.in_doubt;
+        }
+        Ok(out)
     }
 
     fn element(&mut self, page: &mut Page<'_>, e: &Element) {
@@ -249,6 +291,7 @@ impl State {
             code: None,
             reason: None,
             response: None,
+            writeback: None,
             older: Vec::new(),
         }
     }

@@ -63,6 +63,7 @@ impl State {
             source_call: r.source_call,
             write_call: r.write_call,
             response: r.response.clone(),
+            writeback: r.writeback.clone(),
         }
     }
 

@@ -65,7 +65,13 @@ impl State {
         target.written += moved.written;
         target.failed += moved.failed;
         target.in_doubt += moved.in_doubt;
-        Ok(())
+        for (row, value) in s.left.kept {
+            if let Some(record) = self.records.get_mut(&row) {
+                record.writeback = Some(value);
+            }
+        }
+        self.owned(s.run, s.epoch)?.problems.extend(s.left.problems);
+        s.left.passed.map_or(Ok(()), |put| self.put(StoredPut { now: s.now, ..put }).map(drop))
     }
 
     pub(super) fn put_back(&mut self, plan: PlanId, rows: &[RowId]) -> u64 {
