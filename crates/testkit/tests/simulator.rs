@@ -64,6 +64,11 @@ mod mutations {
     }
 
     #[test]
+    fn passing_on_after_the_settlement_is_noticed() {
+        notices(Mutation::Ledger(Cheat::LeftApart), 2_000);
+    }
+
+    #[test]
     fn reading_forward_in_one_pass_is_noticed() {
         notices(Mutation::OnePassForward, 2_000);
     }

@@ -54,7 +54,7 @@ fn children(meta: &Metadata, item: &Item, ctx: &Context, reply: &Value, record: 
         };
         let first = read(reply).filter(|v| !v.is_null());
         let said = first.as_ref().is_some_and(|v| !v.is_blank());
-        let within = || inner.iter().filter_map(|part| read(part)).find(|v| !v.is_blank());
+        let within = || inner.iter().filter_map(&read).find(|v| !v.is_blank());
         if let Some(v) = (!said).then(within).flatten().or(first) {
             map.insert(child.field.clone(), v);
         }

@@ -7,9 +7,9 @@ use heliu_model::ports::{Clock, Ledger, Tokens};
 use heliu_model::run::RunReport;
 use heliu_model::{Failure, Ts};
 
-use super::sides::{LedgerGate, Tokened};
+use super::sides::{LedgerGate, Onward, Tokened};
 use super::{Mutation, World};
-use crate::fake::{Whole, shared, with};
+use crate::fake::{shared, with};
 use crate::process::{Process, Side};
 use crate::through::Through;
 
@@ -54,7 +54,7 @@ impl World {
         };
         let target = self.target(process);
         let sides =
-            Sides { source: Arc::new(source), shaper, target: Arc::new(target), renderer: Arc::new(Whole) };
+            Sides { source: Arc::new(source), shaper, target: Arc::new(target), renderer: Arc::new(Onward) };
         let engine = Engine::new(ledger as Arc<dyn Ledger>, self.shared_clock(), owner.clone());
         Body { engine, sides, spec: self.scenario.spec.clone(), owner }
     }

@@ -10,12 +10,15 @@ mod oracle;
 mod scenario;
 mod sides;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use heliu_engine::RunOptions;
-use heliu_model::Ts;
 use heliu_model::ports::{PlanRow, PruneAt, RecordFilter, RecordRow, Replay, Retention};
 use heliu_model::record::State;
+use heliu_model::{Failure, Ts};
+
+use sides::ONWARD;
 
 use crate::fake::{Shared, Table, shared, with};
 use crate::rng::Rng;
@@ -41,11 +44,12 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them, with the names by which they are asked for.
-    pub const ALL: [(&'static str, Mutation); 6] = [
+    pub const ALL: [(&'static str, Mutation); 7] = [
         ("epoch", Mutation::Ledger(Cheat::NoEpoch)),
         ("watermark", Mutation::Ledger(Cheat::EarlyWatermark)),
         ("intent", Mutation::Ledger(Cheat::NoIntent)),
         ("versions", Mutation::Ledger(Cheat::NoVersions)),
+        ("left-apart", Mutation::Ledger(Cheat::LeftApart)),
         ("one-pass", Mutation::OnePassForward),
         ("raw-hash", Mutation::RawHash),
     ];
@@ -344,6 +348,19 @@ impl World {
     fn records(&self) -> Vec<RecordRow> {
         let Some(plan) = self.plan() else { return Vec::new() };
         self.ask(self.ledger.records(plan.id, RecordFilter::default())).unwrap_or_default()
+    }
+
+    /// What the plan that is passed on to has received: content by id.
+    fn received(&self) -> Result<BTreeMap<String, String>, Failure> {
+        let Some(plan) = self.ask(self.ledger.find_plan(ONWARD))? else { return Ok(BTreeMap::new()) };
+        let rows = self.ask(self.ledger.records(plan.id, RecordFilter::default()))?;
+        let numbers: Vec<_> = rows.iter().map(|r| r.row).collect();
+        let contents: BTreeMap<_, _> = self.ask(self.ledger.contents(&numbers))?.into_iter().collect();
+        let text = |r: &RecordRow| {
+            let content = contents.get(&r.row).map(|c| String::from_utf8_lossy(c).into_owned());
+            Some((r.id.clone()?, content?))
+        };
+        Ok(rows.iter().filter_map(text).collect())
     }
 
     /// Asks the ledger, while no time passes.

@@ -71,7 +71,33 @@ impl World {
             Ok(())
         })?;
         self.target_is_sane(&records)?;
+        self.passed_on_is_what_was_written(&records)?;
         self.watermark_is_earned(plan.watermark.map(|w| w.0), &runs, &records)
+    }
+
+    /// A record that is written was passed on as it was written, and has what was kept; whatever was passed on once
+    /// was on the platform.
+    fn passed_on_is_what_was_written(&self, records: &[RecordRow]) -> Result<(), String> {
+        let received = self.received().map_err(|f| f.to_string())?;
+        let written: Vec<_> = records.iter().filter(|r| r.state == State::Written).collect();
+        let rows: Vec<_> = written.iter().map(|r| r.row).collect();
+        let contents: BTreeMap<_, _> =
+            self.ask(self.ledger.contents(&rows)).map_err(|f| f.to_string())?.into_iter().collect();
+        for r in written {
+            let (Some(id), Some(content)) = (&r.id, contents.get(&r.row)) else { continue };
+            let content = canonical(&String::from_utf8_lossy(content));
+            let there = received.get(id).map(|c| canonical(c));
+            hold!(there.as_ref() == Some(&content), "{id} is written as {content}, passed on: {there:?}");
+            let kept = r.writeback.as_deref().map(canonical);
+            hold!(kept.as_ref() == Some(&content), "{id} is written as {content}, kept: {kept:?}");
+        }
+        for (id, content) in received {
+            let known = with(&self.platform, |p| {
+                p.contents.get(&id).is_some_and(|c| c.contains(&canonical(&content)))
+            });
+            hold!(known, "{id} was passed on and never was {content}");
+        }
+        Ok(())
     }
 
     /// Nothing invented, nothing old over new, nothing sent twice where that cannot be undone.

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use heliu_engine::{DialectShaper, Shaper};
+use heliu_engine::{DialectShaper, Renderer, Shaper, Written};
 use heliu_model::call::Exchange;
 use heliu_model::ports::{
-    Clock, Element, Page, PageRequest, Prepared, RefreshStart, RowResult, Source, SourceShape, TokenEvent,
-    TokenPair, Tokens, WriteRow,
+    Clock, Element, Left, Page, PageRequest, Prepared, RefreshStart, RowBody, RowResult, RunId, Source,
+    SourceShape, StoredPut, TokenEvent, TokenPair, Tokens, Verdict, WriteRow,
 };
+use heliu_model::record::Policy;
 use heliu_model::walk::Paging;
-use heliu_model::{Call, CallKind, Class, Failure, Secret, text};
+use heliu_model::{Call, CallKind, Class, Failure, Secret, Ts, Window, text};
+use heliu_transform::canonical::{Scratch, content_hash};
 
 use super::{Mutation, Stats, World};
 use crate::ManualClock;
 use crate::clock::Held;
-use crate::fake::{Act, Did, FakeSource, FakeTarget, Shared, with};
+use crate::fake::{Act, Did, FakeSource, FakeTarget, Shared, Whole, with};
 use crate::process::Process;
 use crate::rng::Rng;
 use crate::through::Gate;
@@ -45,6 +47,50 @@ fn too_large() -> Failure {
     let mut f = Failure::data("SIM-LARGE", text!("too large", "过大"));
     f.split = true;
     f
+}
+
+/// The plan that everything written is passed on to.
+pub(super) const ONWARD: &str = "onward";
+
+/// Contents as they are; each is kept and passed on as it was written.
+pub(super) struct Onward;
+
+impl Renderer for Onward {
+    fn render(&self, window: &Window, content: &Bytes) -> Result<RowBody, Failure> {
+        Whole.render(window, content)
+    }
+
+    fn leaves(&self) -> bool {
+        true
+    }
+
+    fn left(&self, _: &Window, written: &[Written<'_>], by: (RunId, i64), now: Ts) -> Left {
+        let element = |w: &Written<'_>| Element {
+            id: Some(w.id.to_owned()),
+            number: None,
+            hash: content_hash(w.content, &[], &mut Scratch::default()).unwrap_or_default(),
+            stamp: None,
+            content: w.content.clone(),
+            verdict: Verdict::Keep,
+            head: true,
+        };
+        let passed = StoredPut {
+            plan: ONWARD.into(),
+            uuid: ONWARD.into(),
+            call: Call::new(CallKind::Fetch, now, "STORE", ONWARD),
+            body: Bytes::new(),
+            elements: written.iter().map(element).collect(),
+            policy: Policy::default(),
+            by,
+            now,
+        };
+        let text = |w: &Written<'_>| String::from_utf8_lossy(w.content).into_owned();
+        Left {
+            kept: written.iter().map(|w| (w.row, text(w))).collect(),
+            passed: Some(passed),
+            problems: Vec::new(),
+        }
+    }
 }
 
 impl World {
