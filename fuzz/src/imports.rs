@@ -66,7 +66,7 @@ fn document(doc: Value) {
         }
         let (mut one, mut other) = (Vec::new(), Vec::new());
         let row = request.render_row(&ctx, &record, &mut one);
-        let read = request.render_row_raw(&ctx, raw.as_bytes(), &mut other);
+        let read = request.render_row_raw(&ctx, raw.as_bytes(), &mut other, &mut Vec::new());
         assert!(!fixed || row == read, "{row:?} {read:?}");
         let _ = request.explain(&ctx, Some(&record)).len();
         Shaping::compile(&meta, TZ).shape(&Bytes::from(raw), crate::NOW, &mut Vec::new());

@@ -56,6 +56,10 @@ impl Lookup for WithMaps {
         self.records.as_ref().ok_or_else(no_records)?.mongo(scheme, field, filter)
     }
 
+    fn knows(&self, scheme: &str) -> bool {
+        self.records.as_ref().is_none_or(|r| r.knows(scheme))
+    }
+
     fn exchange(&self, map: &str, value: &Value, reverse: bool) -> Result<Option<Value>, Text> {
         let Some(found) = self.maps.get(map) else {
             let map = map.to_owned();

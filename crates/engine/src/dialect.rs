@@ -1,11 +1,11 @@
 //! The plan's metadata at work: elements become records, records become rows.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use heliu_model::ports::{Clock, Element, Inbox, Left, Render, RowBody, RunId, Verdict};
 use heliu_model::record::Hash;
-use heliu_model::{Failure, Problem, Ts, Window, text};
+use heliu_model::{Failure, Problem, Text, Ts, Window, text};
 use heliu_transform::canonical::{Scratch, content_hash};
 use heliu_transform::mapping::{Request, nothing_to_send};
 use heliu_transform::{
@@ -128,6 +128,7 @@ pub struct DialectRenderer {
     lookups: Option<Arc<dyn Lookup>>,
     /// The door of the plan that `callBackStrategy` names, or why there is none.
     inbox: Result<Arc<dyn Inbox>, Failure>,
+    said: Mutex<Vec<Text>>,
 }
 
 /// Nobody has said to whom things are passed on.
@@ -135,10 +136,20 @@ fn nobody() -> Failure {
     Failure::config("HL-1091", text!("no plan takes what is passed on", "没有可接收回写数据的方案"))
 }
 
+/// Sentences of the renderings of a run that are kept.
+const SAID: usize = 20;
+
 impl DialectRenderer {
     /// A renderer for rows of the given form.
     pub fn new(meta: &Metadata, form: Render, tz: chrono_tz::Tz, lookups: Option<Arc<dyn Lookup>>) -> Self {
-        DialectRenderer { request: Request::compile(meta), form, tz, lookups, inbox: Err(nobody()) }
+        DialectRenderer {
+            request: Request::compile(meta),
+            form,
+            tz,
+            lookups,
+            inbox: Err(nobody()),
+            said: Mutex::default(),
+        }
     }
 
     /// Passes what is written on through this door; why there is none is said with the first record.
@@ -152,6 +163,18 @@ impl DialectRenderer {
         Context {
             lookups: self.lookups.as_deref(),
             ..Context::new(window.from.secs(), window.to.secs(), self.tz)
+        }
+    }
+
+    fn say(&self, warnings: Vec<Text>) {
+        if warnings.is_empty() {
+            return;
+        }
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        for w in warnings {
+            if said.len() < SAID && !said.contains(&w) {
+                said.push(w);
+            }
         }
     }
 }
@@ -241,18 +264,25 @@ impl Renderer for DialectRenderer {
         grouping::units(self.request.metadata(), &values).into_iter().map(unit).chain(alone).collect()
     }
 
+    fn warnings(&self) -> Vec<Text> {
+        std::mem::take(&mut *self.said.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn render(&self, window: &Window, content: &Bytes) -> Result<RowBody, Failure> {
         let ctx = self.context(window);
         match self.form {
             Render::Nothing => Ok(RowBody::Nothing),
             Render::Columns => {
                 let mut row = Vec::with_capacity(self.request.metadata().request.len());
-                self.request.render_row_raw(&ctx, content, &mut row).map_err(failed)?;
+                let mut warnings = Vec::new();
+                self.request.render_row_raw(&ctx, content, &mut row, &mut warnings).map_err(failed)?;
+                self.say(warnings);
                 Ok(RowBody::Columns(row))
             }
             Render::Object => {
                 let record = Value::parse(content).map_err(|e| Failure::data("HL-2210", e.text()))?;
-                let rendered = self.request.render(&ctx, Some(&record)).map_err(failed)?;
+                let mut rendered = self.request.render(&ctx, Some(&record)).map_err(failed)?;
+                self.say(std::mem::take(&mut rendered.warnings));
                 if nothing_to_send(self.request.metadata(), &rendered) {
                     return Err(Failure::data(
                         "HL-2214",

@@ -10,7 +10,7 @@ use heliu_model::ports::{
 };
 use heliu_model::run::{RunKind, RunReport, RunState};
 use heliu_model::walk::Walk;
-use heliu_model::{Class, Failure, Ts, Window, text};
+use heliu_model::{Class, Failure, Problem, Text, Ts, Window, text};
 
 use crate::Progress;
 use crate::alerts::{About, Alarm};
@@ -138,7 +138,8 @@ impl Engine {
         }
         let seconds = self.clock.monotonic_ms().saturating_sub(begun) as f64 / 1000.0;
         let begun_reading = owned.counts.source.pages > 0 || heart.pages() > 0;
-        self.close(spec, &plan, &owned, begun_reading && !done.read, failure, seconds).await
+        let said = sides.renderer.warnings();
+        self.close(spec, &plan, &owned, begun_reading && !done.read, failure, said, seconds).await
     }
 
     /// Where the watermark is ahead of now: how far the runs before it, and those since, have read without a gap.
@@ -274,7 +275,7 @@ impl Engine {
             if wanted {
                 return Ok(owned);
             }
-            self.finish(&owned, RunState::Stopped, None, 0.0).await?;
+            self.finish(&owned, RunState::Stopped, None, Vec::new(), 0.0).await?;
         }
         Err(Failure::internal("HL-7093", text!("the plan's run could not be opened", "无法打开该方案的运行")))
     }
@@ -452,6 +453,7 @@ impl Engine {
         owned: &OwnedRun,
         state: RunState,
         failure: Option<Failure>,
+        problems: Vec<Problem>,
         seconds: f64,
     ) -> Result<heliu_model::ports::RunRow, Failure> {
         self.ledger
@@ -459,7 +461,7 @@ impl Engine {
                 run: owned.id,
                 epoch: owned.epoch,
                 state,
-                problems: Vec::new(),
+                problems,
                 failure,
                 seconds,
                 now: self.clock.now(),
@@ -467,6 +469,7 @@ impl Engine {
             .await
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what a run leaves behind")]
     async fn close(
         &self,
         spec: &PlanSpec,
@@ -474,6 +477,7 @@ impl Engine {
         owned: &OwnedRun,
         to_resume: bool,
         failure: Option<Failure>,
+        said: Vec<Text>,
         seconds: f64,
     ) -> Result<RunReport, Failure> {
         if let Some(lost) = failure.as_ref().filter(|f| f.code == "HL-6005") {
@@ -489,7 +493,8 @@ impl Engine {
             Some(_) => RunState::Stopped,
             None => RunState::Done,
         };
-        let row = self.finish(owned, state, failure.clone(), seconds).await?;
+        let problems = said.into_iter().map(|w| Problem::warning("HL-2216", "target.metadata", w)).collect();
+        let row = self.finish(owned, state, failure.clone(), problems, seconds).await?;
         let standing = self.ledger.state_counts(plan.id).await?;
         let mut report = RunReport::from_row(&spec.name, &row, &standing);
         report.failure = failure;

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use heliu_model::ports::{Element, Left, RowBody, RowId, RunId, Tick};
 use heliu_model::record::Policy;
 use heliu_model::walk::Verify;
-use heliu_model::{Failure, Ts, Window};
+use heliu_model::{Failure, Text, Ts, Window};
 use tokio::sync::watch;
 
 /// The rules of a plan, compiled and checked.
@@ -115,6 +115,11 @@ pub trait Renderer: Send + Sync {
     fn gather(&self, contents: &[Bytes]) -> Vec<Gathered> {
         let alone = |(i, c): (usize, &Bytes)| Gathered { content: c.clone(), members: vec![i] };
         contents.iter().enumerate().map(alone).collect()
+    }
+
+    /// What a person should know of the renderings since this was last asked, each thing once.
+    fn warnings(&self) -> Vec<Text> {
+        Vec::new()
     }
 
     /// Renders one record.

@@ -463,6 +463,11 @@ impl Lookup for Lookups {
         })
     }
 
+    fn knows(&self, scheme: &str) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        !matches!(state.plans.get(scheme), Some(None))
+    }
+
     fn mongo(&self, scheme: &str, field: &str, filter: &Value) -> Result<Option<Value>, Text> {
         let compiled = Filter::compile(filter)?;
         let key = format!("{scheme} {field} {}", filter.to_json());

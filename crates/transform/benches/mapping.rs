@@ -163,7 +163,7 @@ fn benches(c: &mut Criterion<Used>) {
             b.iter(|| {
                 n = (n + 1) % raws.len();
                 out.clear();
-                request.render_row_raw(&ctx, &raws[n], &mut out).unwrap();
+                request.render_row_raw(&ctx, &raws[n], &mut out, &mut Vec::new()).unwrap();
                 black_box(out.len())
             });
         });

@@ -67,6 +67,13 @@ pub trait Lookup: Send + Sync {
     /// The plan is unknown, the filter is wrong, or the store cannot be read.
     fn mongo(&self, scheme: &str, field: &str, filter: &Value) -> Result<Option<Value>, Text>;
 
+    /// Asked behind an error: false when no plan `scheme` has records here. A lookup then finds nothing, with the
+    /// error's sentence as a warning (rule L14); any other error is one.
+    fn knows(&self, scheme: &str) -> bool {
+        let _ = scheme;
+        true
+    }
+
     /// The value that stands for `value` in a static map of the project (`mapping`), read backwards if `reverse`;
     /// `Ok(None)` when the map does not hold it.
     ///

@@ -53,8 +53,8 @@ impl From<mapping::RenderError> for EvaluateError {
     }
 }
 
-/// Lookups of a single evaluation: a plan that is not at hand holds nothing, with a warning (rule L14). Runs ask the
-/// store itself, and fail the record instead.
+/// Lookups of a single evaluation: what cannot be answered finds nothing, with a warning. Runs ask the store itself:
+/// there only a plan without records finds nothing (rule L14), and a store that cannot be read fails the record.
 struct Forgiving<'a> {
     store: Option<&'a dyn Lookup>,
     said: Mutex<Vec<Text>>,

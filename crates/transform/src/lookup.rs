@@ -1,6 +1,6 @@
 //! `_findCollection` and `_mongoQuery`: statements are read before anything is substituted (rule L5).
 
-use crate::context::{Context, Scope};
+use crate::context::{Context, Lookup, Scope};
 use crate::expr::{EvalError, Part, Reference, fill, no_store, read_reference, template};
 use crate::{Problem, Text, Value, text};
 
@@ -89,10 +89,7 @@ impl Find {
                 (k.clone(), v)
             })
             .collect();
-        match store.find(&p.scheme, &p.field, &conditions) {
-            Ok(found) => Ok(found.unwrap_or_else(|| Value::from(""))),
-            Err(t) => Err(EvalError::new("HL-2403", t)),
-        }
+        answer(store, &p.scheme, store.find(&p.scheme, &p.field, &conditions), warnings)
     }
 }
 
@@ -144,6 +141,25 @@ fn parse(body: &str) -> Result<Parsed, Text> {
         return Err(bad());
     }
     Ok(Parsed { field: field.to_owned(), scheme: scheme.to_owned(), conditions })
+}
+
+/// What was found, or empty text: for no match (rules L6, M4), and with a warning for an unknown plan (rule L14).
+fn answer(
+    store: &dyn Lookup,
+    scheme: &str,
+    found: Result<Option<Value>, Text>,
+    warnings: &mut Vec<Text>,
+) -> Result<Value, EvalError> {
+    match found {
+        Ok(found) => Ok(found.unwrap_or_else(|| Value::from(""))),
+        Err(why) if !store.knows(scheme) => {
+            if !warnings.contains(&why) {
+                warnings.push(why);
+            }
+            Ok(Value::from(""))
+        }
+        Err(why) => Err(EvalError::new("HL-2403", why)),
+    }
 }
 
 /// `SCHEME findField=PATH where=JSON`
@@ -226,10 +242,7 @@ impl Mongo {
             }
         }
         let filter = Value::parse(json.as_bytes()).map_err(|e| EvalError::new("HL-2404", e.text()))?;
-        match store.mongo(&p.scheme, &p.field, &filter) {
-            Ok(found) => Ok(found.unwrap_or_else(|| Value::from(""))),
-            Err(t) => Err(EvalError::new("HL-2403", t)),
-        }
+        answer(store, &p.scheme, store.mongo(&p.scheme, &p.field, &filter), warnings)
     }
 }
 

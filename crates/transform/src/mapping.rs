@@ -125,9 +125,15 @@ impl Request {
     ///
     /// # Errors
     /// As [`Request::render_row`]; content that is no JSON object.
-    pub fn render_row_raw(&self, ctx: &Context, raw: &[u8], out: &mut Vec<Value>) -> Result<(), RenderError> {
+    pub fn render_row_raw(
+        &self,
+        ctx: &Context,
+        raw: &[u8],
+        out: &mut Vec<Value>,
+        warnings: &mut Vec<Text>,
+    ) -> Result<(), RenderError> {
         let ctx = Context { strict: ctx.strict && self.meta.strict, ..*ctx };
-        self.row.render(&self.meta.request, &ctx, raw, out, &mut Vec::new())
+        self.row.render(&self.meta.request, &ctx, raw, out, warnings)
     }
 
     /// As [`Request::render`], from the record's raw JSON; reads only what the items name.
@@ -476,8 +482,9 @@ pub(crate) fn cast(item: &Item, v: Value, tz: chrono_tz::Tz) -> Result<Option<Va
         },
         Type::Array => match v {
             Value::Array(_) => v,
-            // The text that a parser made of a list stays one: ArrayToString is there for that (A11).
-            Value::String(_) if item.parser.is_some() => v,
+            // What a parser made of a list stays: ArrayToString is there for a text (A11), ConvertObjectParser for an
+            // object around all rows (C15).
+            Value::String(_) | Value::Object(_) if item.parser.is_some() => v,
             other => Value::Array(vec![other]),
         },
         Type::Object => v,

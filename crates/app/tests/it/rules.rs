@@ -157,3 +157,54 @@ async fn a_silent_source_ends_the_run_within_its_patience() {
         "{a}"
     );
 }
+
+/// Rule L14: a lookup to a plan without records finds nothing; the record is written, and the run says so once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lookup_to_an_unknown_plan_finds_nothing_and_is_said_once() {
+    let docs: Vec<Value> = (0..7).map(|n| json!({"id": n, "title": format!("t{n}"), "dept": "D1"})).collect();
+    let stub = Stub::new(move |seen| match seen.path.as_str() {
+        "/take" => Reply::json(&json!({"code": 0})),
+        _ => Reply::json(&json!(docs)),
+    })
+    .await;
+    let p = project(&stub.url, "");
+    plan(&p, "docs", json!({}));
+    let find = "_findCollection find FNumber from 5f0c2f7e-3a51-4a54-8d0e-6c8d3b1f0a77 where FName={{dept}}";
+    let or = |other: &str| format!("_function IFNULL({find} _endFind, '{other}')");
+    let row = json!({"connector": "bi", "metadata": {"api": "batchexecute", "request": [
+        {"field": "id", "value": "{{id}}"}, {"field": "title", "value": find}, {"field": "sum", "value": or("none")}],
+        "otherRequest": [{"field": "main_sql", "value": "REPLACE INTO docs (id, title, sum) VALUES"}]}});
+    add(&p, "docs", json!({"target": row}));
+    let said = |run: &Value| -> Vec<String> {
+        let list = run["problems"].as_array().unwrap();
+        list.iter()
+            .map(|p| format!("{} {}", p["code"].as_str().unwrap(), p["severity"].as_str().unwrap()))
+            .collect()
+    };
+    let run = p.run(&["run", "docs", "--json"]).await.exits(0).json();
+    balances(&run);
+    assert_eq!((number(&run, "/target/written"), number(&run, "/target/failed")), (7, 0), "{run}");
+    assert_eq!(said(&run), ["HL-2216 warning"], "{run}");
+    assert!(run["problems"][0].to_string().contains("5f0c2f7e-3a51-4a54-8d0e-6c8d3b1f0a77"), "{run}");
+    let got: Vec<(String, String)> = rows(&p).into_values().collect();
+    assert_eq!(got, vec![(String::new(), "none".to_owned()); 7]);
+    // Nothing was rendered, and nothing is said.
+    let run = p.run(&["run", "docs", "--json"]).await.exits(0).json();
+    assert_eq!(said(&run), [""; 0], "{run}");
+
+    let body = json!({"connector": "api", "metadata": {"api": "/take", "method": "POST", "request": [
+        {"field": "no", "value": "{{title}}"}, {"field": "dept", "value": or("-")}, {"field": "none", "value": find}]}});
+    plan(&p, "bodies", json!({}));
+    add(&p, "bodies", json!({"target": body}));
+    let run = p.run(&["run", "bodies", "--json"]).await.exits(0).json();
+    assert_eq!(
+        (number(&run, "/target/written"), said(&run)),
+        (7, vec!["HL-2216 warning".to_owned()]),
+        "{run}"
+    );
+    let sent: Vec<Value> =
+        stub.log().iter().filter(|s| s.path == "/take").map(crate::stub::Seen::json).collect();
+    assert!(sent.contains(&json!({"no": "t3", "dept": "-", "none": ""})), "{sent:?}");
+    let shown = p.run(&["preview", "bodies", "--key", "3", "--json"]).await.exits(0).json();
+    assert!(shown["target"][0]["body"].as_str().is_some_and(|b| b.contains(r#""dept":"-""#)), "{shown}");
+}

@@ -127,6 +127,7 @@ async fn values_are_found_by_any_fields_newest_first() {
     assert_eq!(find(&lookups, "FUnit", &[("FNumber", "\"none\"")]), None, "L6");
     assert_eq!(find(&lookups, "FUnit", &[("FNumber", "null")]), None);
     assert!(lookups.find("no-such-plan", "a", &[("b".into(), json("1"))]).is_err(), "L14");
+    assert!(!lookups.knows("no-such-plan") && lookups.knows("depot"), "L14");
     assert!(lookups.find("material", "FUnit", &[("n".into(), json("1001"))]).expect("by name").is_some());
 
     assert_eq!(

@@ -215,6 +215,18 @@ pub const CODES: &[Code] = &[
         ),
     ),
     code(
+        "HL-2216",
+        ("a rendering left something to be looked at", "渲染时有需要留意之处"),
+        (
+            "records were rendered and written, but a lookup named a plan without records here (it finds nothing), a time could not be read, or a value had no entry in its map",
+            "数据已渲染并写出,但联查所指的方案在此处没有数据(视为未找到)、时间无法识别,或值在映射表中没有对应项",
+        ),
+        (
+            "look at the records with `heliu preview PLAN --key ID`, and mend the expression or run the other plan first; `heliu retry PLAN --state written` writes them again",
+            "请用 `heliu preview 方案 --key ID` 查看,修改表达式或先运行另一方案;`heliu retry 方案 --state written` 可重新写出",
+        ),
+    ),
+    code(
         "HL-2220",
         ("the row does not exist", "指定的行不存在"),
         ("`--row` names a list and a position, counted from 0", "`--row` 由列表名和从 0 开始的序号组成"),
@@ -290,10 +302,10 @@ pub const CODES: &[Code] = &[
         "HL-2403",
         ("a lookup failed", "联查失败"),
         (
-            "the plan that it names is unknown, or the ledger could not be read",
-            "所指的方案不存在,或台账无法读取",
+            "the ledger could not be read, or the filter is none; a plan without records here is no failure, the lookup finds nothing",
+            "台账无法读取,或筛选条件有误;所指方案没有数据时不算失败,只是查不到",
         ),
-        ("check the plan's id behind `from`", "请检查 `from` 之后的方案 id"),
+        ("look at the message, and at the filter behind `where`", "请查看错误信息与 `where` 之后的条件"),
     ),
     code(
         "HL-2404",

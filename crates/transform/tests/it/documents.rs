@@ -186,7 +186,7 @@ fn rows_have_one_value_per_item_and_raw_rows_are_the_same() {
     let raw = r#"{"id":1362188104995221504,"n":"7","t":"2024-03-15 14:30:00","buyer":{"name":"张三"},"items":[{"sku":"A","q":1.5},{"sku":"B","q":"2"}],"a.b":"flat","tags":["x","y"],"unused":{"deep":[1,2,{"x":"}"}]}}"#;
     let (mut whole, mut direct) = (Vec::new(), Vec::new());
     assert!(plan.render_row(&context(), &json(raw), &mut whole).is_ok());
-    assert!(plan.render_row_raw(&context(), raw.as_bytes(), &mut direct).is_ok());
+    assert!(plan.render_row_raw(&context(), raw.as_bytes(), &mut direct, &mut Vec::new()).is_ok());
     assert_eq!(whole, direct);
     let shown = Value::Array(direct).to_json();
     assert_eq!(
@@ -197,7 +197,10 @@ fn rows_have_one_value_per_item_and_raw_rows_are_the_same() {
     let by_raw = plan.render_raw(&context(), raw.as_bytes()).unwrap_or_default();
     assert_eq!(by_object, by_raw);
     for bad in ["", "[]", "3", "{\"id\":1", "{\"id\":tru}"] {
-        assert!(plan.render_row_raw(&context(), bad.as_bytes(), &mut Vec::new()).is_err(), "{bad}");
+        assert!(
+            plan.render_row_raw(&context(), bad.as_bytes(), &mut Vec::new(), &mut Vec::new()).is_err(),
+            "{bad}"
+        );
     }
 }
 

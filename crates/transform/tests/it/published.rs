@@ -62,6 +62,24 @@ fn what_a_parser_makes_of_an_array_item_stays() {
 }
 
 #[test]
+fn an_object_around_all_rows_is_not_put_into_a_list() {
+    let doc = |value: &str, children: &str| {
+        format!(
+            r#"{{"api":"/w","request":[{{"field":"lines","type":"array","value":"{value}","parser":{{"name":"ConvertObjectParser","params":"value"}}{children}}}]}}"#
+        )
+    };
+    let children = r#","children":[{"field":"c","value":"{{parts.code}}","parser":{"name":"ConvertObjectParser","params":"value"}}]"#;
+    let record = json(r#"{"parts":[{"code":"K1"},{"code":"K2"}],"codes":["K1","K2"]}"#);
+    for (doc, wanted) in [
+        (doc("parts", children), r#"{"lines":{"value":[{"c":{"value":"K1"}},{"c":{"value":"K2"}}]}}"#),
+        (doc("{{codes}}", ""), r#"{"lines":{"value":["K1","K2"]}}"#),
+    ] {
+        let v = rendered(&doc, std::slice::from_ref(&record)).unwrap();
+        assert_eq!(v.get_path("request").unwrap_or_default().to_json(), wanted, "C15 {doc}");
+    }
+}
+
+#[test]
 fn required_items_of_a_source_are_the_platforms_to_judge() {
     let source = r#"{"api":"ExecuteBillQuery","id":"FId","request":[{"field":"FormId","value":"BD_UNIT","is_required":true},{"field":"FieldKeys","type":"array","is_required":true,"parser":{"name":"ArrayToString","params":","}},{"field":"FilterString","value":null,"is_required":1}]}"#;
     let v = rendered(source, &[]).unwrap();
