@@ -53,7 +53,8 @@ impl Known {
     }
 
     /// The connector that an interface is called on.
-    pub(crate) fn guess(&self, api: &str, side: Side, text: &str) -> Guess {
+    /// `other`: the platform of the other side where it is certain; that the text speaks of it says nothing here.
+    pub(crate) fn guess(&self, api: &str, side: Side, text: &str, other: Option<&str>) -> Guess {
         let low = api.trim().to_ascii_lowercase();
         if NO_OP.contains(&low.as_str()) {
             return Guess::Sure(self.connector(&["heliu"]));
@@ -61,11 +62,19 @@ impl Known {
         if SQL.contains(&low.as_str()) {
             return Guess::Sure(self.connector(&["mysql", "sqlite"]));
         }
-        let mut of: Vec<&str> =
-            self.interfaces.iter().filter(|i| i.answers_to(api)).map(|i| i.platform.as_str()).collect();
-        of.dedup();
-        if let [one] = of.as_slice() {
+        if let Some(one) = self.platform_of(api) {
             return Guess::Sure(self.connector(&[one]));
+        }
+        // A line of its own may say which platform it is.
+        if let Some(said) = headed(text, side) {
+            let known = |names: &[String], name: &str| {
+                let mut words = names.iter().map(String::as_str).chain([name]);
+                words.any(|w| w.chars().count() > 1 && said.to_lowercase().contains(&w.to_lowercase()))
+            };
+            return match self.platforms.iter().find(|(name, names)| known(names, name)) {
+                Some((name, _)) => Guess::Mentioned(self.connector(&[name])),
+                None => Guess::None,
+            };
         }
         // Of the platforms that the text speaks of, the one named most; a target's is never the source's.
         let others = ["heliu", "mysql", "sqlite", "http"];
@@ -78,7 +87,7 @@ impl Known {
         let best = self
             .platforms
             .iter()
-            .filter(|(name, _)| !others.contains(&name.as_str()))
+            .filter(|(name, _)| !others.contains(&name.as_str()) && other != Some(name.as_str()))
             .map(|(name, names)| (said(names, name), name))
             // Of two named alike, the first: the source is told of before the target.
             .max_by_key(|((n, first), _)| (*n, std::cmp::Reverse(*first)));
@@ -90,6 +99,17 @@ impl Known {
         }
     }
 
+    /// The platform that alone has this interface.
+    pub(crate) fn platform_of(&self, api: &str) -> Option<&str> {
+        let mut of: Vec<&str> =
+            self.interfaces.iter().filter(|i| i.answers_to(api)).map(|i| i.platform.as_str()).collect();
+        of.dedup();
+        match of.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        }
+    }
+
     /// The interfaces that a text mentions by path.
     pub(crate) fn mentioned(&self, text: &str) -> Vec<&Interface> {
         self.interfaces
@@ -97,6 +117,24 @@ impl Known {
             .filter(|i| i.id.is_some() && i.path.len() > 4 && mentions(text, &i.path))
             .collect()
     }
+}
+
+/// What follows `源系统平台:` or `目标系统平台:` on a line of its own.
+fn headed(text: &str, side: Side) -> Option<&str> {
+    let labels = match side {
+        Side::Source => ["源系统平台", "源平台", "源系统", "数据源平台", "来源平台"],
+        Side::Target => ["目标系统平台", "目标平台", "目标系统", "写入平台", "目的平台"],
+    };
+    text.lines().find_map(|line| {
+        let line = line.trim_start_matches([' ', '\t', '-', '*', '#', '>', '•']);
+        let said = labels.iter().find_map(|l| line.strip_prefix(l))?;
+        let said = said
+            .trim_start_matches('*')
+            .strip_prefix([':', '：'])?
+            .trim()
+            .trim_matches(['*', '`', '「', '」']);
+        (!said.is_empty() && !said.starts_with('{') && said.chars().count() <= 40).then_some(said)
+    })
 }
 
 /// True when the path stands in the text, not as a part of a longer one.

@@ -4,6 +4,7 @@
 //! Pure: bytes in, values out. Any bytes give a value or an error, in time that grows with their length.
 
 mod aliases;
+mod bare;
 mod blocks;
 mod documents;
 mod known;
@@ -11,6 +12,7 @@ mod maps;
 mod plan;
 mod read;
 mod repair;
+mod rewrite;
 mod sheet;
 mod source;
 mod strings;

@@ -197,7 +197,10 @@ impl Importer<'_> {
                         notes.extend(changed.into_iter().map(|(word, done)| self.alias(block, word, done)));
                     }
                     let api = map.get("api").and_then(Value::as_str).unwrap_or("").to_owned();
-                    let connector = self.connector(key, side, &api, given.as_deref(), &mut problems);
+                    let beside = if side == Side::Source { pair.target } else { pair.source };
+                    let beside = beside.and_then(|d| d.value.get("api")).and_then(Value::as_str);
+                    let other = beside.and_then(|api| self.options.known.platform_of(api));
+                    let connector = self.connector(key, side, &api, given.as_deref(), other, &mut problems);
                     (Value::Object(map), connector)
                 }
                 None if side == Side::Source => self.no_source(given.as_deref(), &mut problems),
@@ -215,12 +218,13 @@ impl Importer<'_> {
         side: Side,
         api: &str,
         given: Option<&str>,
+        other: Option<&str>,
         problems: &mut Vec<Problem>,
     ) -> String {
         if let Some(name) = given {
             return name.to_owned();
         }
-        let (name, message) = match self.options.known.guess(api, side, self.text) {
+        let (name, message) = match self.options.known.guess(api, side, self.text, other) {
             Guess::Sure(name) => return name,
             Guess::Mentioned(name) => {
                 let message = text!(
@@ -265,7 +269,7 @@ impl Importer<'_> {
             }
             let connector = match given {
                 Some(c) => c.to_owned(),
-                None => match self.options.known.guess(&one.path, Side::Source, self.text) {
+                None => match self.options.known.guess(&one.path, Side::Source, self.text, None) {
                     Guess::Sure(c) | Guess::Mentioned(c) => c,
                     Guess::None => "source".to_owned(),
                 },
@@ -314,7 +318,7 @@ impl Importer<'_> {
             "describe": "placeholder: the text holds no target metadata / 占位:原文没有目标端元数据",
         });
         let connector = given.map_or_else(
-            || match self.options.known.guess("写入空操作", Side::Target, self.text) {
+            || match self.options.known.guess("写入空操作", Side::Target, self.text, None) {
                 Guess::Sure(c) => c,
                 _ => "heliu".to_owned(),
             },

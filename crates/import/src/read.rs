@@ -6,6 +6,7 @@
 use heliu_model::{Text, text};
 use serde_json::{Map, Number, Value};
 
+use crate::bare::LONGEST_DIRECTIVE;
 use crate::repair::{Kind, Note, excerpt};
 use crate::strings::{Place, is_quote};
 use crate::wide;
@@ -14,14 +15,14 @@ use crate::wide;
 pub(crate) const MAX_DEPTH: usize = 100;
 
 /// What may end an object or a list.
-const CLOSERS: &[char] = &['}', wide::CLOSE_BRACE, ']', wide::CLOSE_BRACKET, wide::CLOSE_LENS];
+pub(crate) const CLOSERS: &[char] = &['}', wide::CLOSE_BRACE, ']', wide::CLOSE_BRACKET, wide::CLOSE_LENS];
 
 /// Longest name or text without quotes, in characters.
-const LONGEST_WORD: usize = 200;
+pub(crate) const LONGEST_WORD: usize = 200;
 
 /// A value as far as it could be read.
 #[derive(Debug)]
-enum Part {
+pub(crate) enum Part {
     Whole(Value),
     /// It breaks off. The flag tells that a list of whole items is inside, so that it is worth keeping.
     Cut(Value, bool),
@@ -141,6 +142,13 @@ impl<'a> Reader<'a> {
                     text!("left out; the author did not print what stands here", "已略去;原文此处省略了内容");
                 self.note(from, Kind::Elision, &found, done);
                 out.elided = true;
+            } else if c == '\\'
+                && rest.get(1..).is_some_and(|r| r.starts_with(['[', ']', '{', '}', '"', '*']))
+            {
+                // Markdown as some editors write it: brackets with a backslash in front.
+                let found = rest.get(..2).unwrap_or("").to_owned();
+                self.note(self.at, Kind::Escape, &found, text!("the backslash was removed", "已去除反斜杠"));
+                self.step(c);
             } else {
                 break;
             }
@@ -407,6 +415,29 @@ impl<'a> Reader<'a> {
         if depth > MAX_DEPTH {
             return nothing;
         }
+        if self.at_directive() {
+            return self.bare_text(LONGEST_DIRECTIVE).map_or(nothing, |s| Part::Whole(Value::String(s)));
+        }
+        let (start, notes, behind) = (self.at, self.notes.len(), self.behind_its_name());
+        let part = self.plain_value(c, depth, gap);
+        let readable = !matches!(c, '{' | wide::OPEN_BRACE | '[' | wide::OPEN_BRACKET | wide::OPEN_LENS)
+            || self.text.get(start..).is_some_and(|r| r.starts_with("{{"));
+        let unread = matches!(part, Part::Cut(..)) || !self.ended();
+        if readable && unread && behind && (!is_quote(c) || matches!(part, Part::Cut(..))) {
+            // Nothing that JSON knows: a text whose quotes were left out.
+            let (end, kept) = (self.at, self.notes.split_off(notes));
+            self.at = start;
+            if let Some(s) = self.bare_text(LONGEST_WORD) {
+                return Part::Whole(Value::String(s));
+            }
+            self.at = end;
+            self.notes.extend(kept);
+        }
+        part
+    }
+
+    fn plain_value(&mut self, c: char, depth: usize, gap: Gap) -> Part {
+        let nothing = Part::Cut(Value::Null, false);
         match c {
             '{' | wide::OPEN_BRACE => match self.bare_reference() {
                 Some(s) => Part::Whole(Value::String(s)),
@@ -432,29 +463,6 @@ impl<'a> Reader<'a> {
             c if c.is_ascii_alphabetic() || c == '_' || c == '$' => self.word(),
             _ => nothing,
         }
-    }
-
-    /// `{{path|pipe}}` or `{path}` without quotes around it.
-    fn bare_reference(&mut self) -> Option<String> {
-        let rest = self.rest();
-        let double = rest.starts_with("{{");
-        let inner = rest.get(if double { 2 } else { 1 }..)?;
-        let len = inner
-            .chars()
-            .take(LONGEST_WORD)
-            .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '|' | '$'))
-            .map(char::len_utf8)
-            .sum::<usize>();
-        let close = if double { "}}" } else { "}" };
-        let begins = inner.chars().next().is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$'));
-        if !begins || !inner.get(len..)?.starts_with(close) {
-            return None;
-        }
-        let found = rest.get(..len + 2 * close.len())?.to_owned();
-        self.note(self.at, Kind::BareText, &found, text!("was put in quotes", "已加引号"));
-        self.at += found.len();
-        self.work += found.len() as u64;
-        Some(found)
     }
 
     fn number(&mut self) -> Part {
@@ -497,53 +505,5 @@ impl<'a> Reader<'a> {
         self.at += len;
         self.work += len as u64;
         Part::Whole(value)
-    }
-
-    /// true, false, null in any spelling; other words become texts.
-    fn word(&mut self) -> Part {
-        let rest = self.rest();
-        let end = rest
-            .find([
-                ',',
-                wide::COMMA,
-                '}',
-                wide::CLOSE_BRACE,
-                ']',
-                wide::CLOSE_BRACKET,
-                '\n',
-                '"',
-                '\'',
-                '{',
-                '[',
-                '(',
-                ':',
-                '/',
-            ])
-            .unwrap_or(rest.len());
-        let word = rest.get(..end).unwrap_or("").trim_end().to_owned();
-        let literal = match word.as_str() {
-            "true" | "True" | "TRUE" => Some((Value::Bool(true), "true")),
-            "false" | "False" | "FALSE" => Some((Value::Bool(false), "false")),
-            "null" | "None" | "NULL" | "Null" | "nil" | "undefined" | "NaN" => Some((Value::Null, "null")),
-            _ => None,
-        };
-        if let Some((value, plain)) = literal {
-            if word != plain {
-                self.note(self.at, Kind::Literal, &word, text!("read as {plain}", "按 {plain} 读取"));
-            }
-            self.at += word.len();
-            self.work += word.len() as u64;
-            return Part::Whole(value);
-        }
-        let closed = rest.get(end..).and_then(|r| r.chars().next()).is_none_or(|c| {
-            matches!(c, ',' | wide::COMMA | '}' | wide::CLOSE_BRACE | ']' | wide::CLOSE_BRACKET | '\n' | '/')
-        });
-        if !closed || word.is_empty() || word.len() > LONGEST_WORD || !word.is_ascii() {
-            return Part::Cut(Value::Null, false);
-        }
-        self.note(self.at, Kind::BareText, &word, text!("was put in quotes", "已加引号"));
-        self.at += word.len();
-        self.work += word.len() as u64;
-        Part::Whole(Value::String(word))
     }
 }

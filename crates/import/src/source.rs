@@ -3,6 +3,7 @@
 use heliu_model::{Problem, text};
 
 use crate::repair::{Kind, Note, excerpt};
+use crate::rewrite;
 
 /// Largest file that is read, in bytes.
 pub const MAX_BYTES: usize = 8 << 20;
@@ -19,8 +20,13 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    fn plain(text: String) -> Source {
+    pub(crate) fn plain(text: String) -> Source {
         Source { text, notes: Vec::new(), steps: Vec::new() }
+    }
+
+    /// What is appended from here on comes from byte `from` of the file's text.
+    pub(crate) fn goes_on_at(&mut self, from: usize) {
+        self.steps.push((self.text.len(), from));
     }
 
     /// The byte of the file's text that a byte of `text` came from.
@@ -87,6 +93,8 @@ pub(crate) fn readings(text: &str) -> Vec<Source> {
     if looks_like_markup(text) {
         out.push(without_markup(text));
     }
+    out.extend(rewrite::without_line_marks(text));
+    out.extend(rewrite::out_of_a_text(text));
     out
 }
 

@@ -2,6 +2,7 @@
 
 use heliu_model::text;
 
+use crate::bare::is_directive;
 use crate::read::{Reader, is_blank};
 use crate::repair::Kind;
 use crate::wide;
@@ -62,6 +63,19 @@ struct First {
 impl Reader<'_> {
     /// The text that begins here. `None`: it does not end, and nothing is consumed.
     pub(crate) fn string(&mut self, place: Place) -> Option<String> {
+        let start = self.at;
+        let text = self.quoted(place)?;
+        let curly = ['‘', '’', '“', '”'];
+        if !is_directive(&text) || !text.contains(curly) || text.contains(['\'', '"']) {
+            return Some(text);
+        }
+        // An editor has turned all quotes: those of SQL with the others.
+        let done = text!("the quotes of the expression are read as `'`", "表达式中的引号按 `'` 读取");
+        self.note(start, Kind::Quote, &text, done);
+        Some(text.replace(curly, "'"))
+    }
+
+    fn quoted(&mut self, place: Place) -> Option<String> {
         let (start, before) = (self.at, self.notes.len());
         let open = self.peek()?;
         let class = class(open)?;
@@ -177,7 +191,7 @@ impl Reader<'_> {
             return;
         }
         let found = format!("\\{c}");
-        if matches!(c, '\'' | '_' | '`') {
+        if matches!(c, '\'' | '_' | '`' | '*' | '[' | ']' | '#' | '~' | '<' | '>') {
             self.note(at, Kind::Escape, &found, text!("read as `{c}`", "按 `{c}` 读取"));
             out.push(c);
             self.step(c);
@@ -259,7 +273,7 @@ impl Reader<'_> {
 }
 
 /// True for `"name":` at the beginning of `s`.
-fn looks_like_name(s: &str) -> bool {
+pub(crate) fn looks_like_name(s: &str) -> bool {
     let mut chars = s.char_indices();
     let Some(class) = chars.next().and_then(|(_, c)| class(c)) else { return false };
     for (i, c) in chars.take(64) {

@@ -5,6 +5,7 @@
 use crate::context::{Builtin, Context, Scope};
 use std::borrow::Cow;
 
+use crate::braces::Quotes;
 use crate::function::{FnEnv, Function, Piece};
 use crate::lookup::{Find, Mongo};
 use crate::path::Path;
@@ -518,9 +519,10 @@ fn compile_function(source: &str, body: &str) -> SqlFn {
             pieces.push((here, Piece::Ref(binds.len())));
             binds.push(bind);
         };
+    let mut quotes = Quotes::default();
     while let Some(c) = rest.chars().next() {
         if c == '{'
-            && let Some((r, used)) = read_reference(rest)
+            && let Some((r, used)) = read_reference(rest).or_else(|| quotes.single(rest))
         {
             add(Bind::Ref(r), begin, at, &mut sql, &mut pieces);
             at += rest.get(..used).map_or(0, |u| u.chars().count());
@@ -537,6 +539,7 @@ fn compile_function(source: &str, body: &str) -> SqlFn {
             begin = at;
             continue;
         }
+        quotes.pass(c);
         sql.push(c);
         at += 1;
         rest = rest.get(c.len_utf8()..).unwrap_or("");

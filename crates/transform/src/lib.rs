@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, reads a clock or knows a sibling crate.
 
+mod braces;
 pub mod canonical;
 mod condition;
 mod context;

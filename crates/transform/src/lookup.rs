@@ -1,5 +1,6 @@
 //! `_findCollection` and `_mongoQuery`: statements are read before anything is substituted (rule L5).
 
+use crate::braces::read_single;
 use crate::context::{Context, Lookup, Scope};
 use crate::expr::{EvalError, Part, Reference, fill, no_store, read_reference, template};
 use crate::{Problem, Text, Value, text};
@@ -113,7 +114,12 @@ fn parse(body: &str) -> Result<Parsed, Text> {
         if key.is_empty() || key.contains(' ') || tail.starts_with(' ') {
             return Err(bad());
         }
-        let (side, used) = if let Some((r, used)) = read_reference(tail) {
+        let alone = read_single(tail)
+            .filter(|(_, used)| tail.get(*used..).is_some_and(|t| t.is_empty() || t.starts_with(' ')));
+        let (side, used) = if let Some((r, used)) = alone {
+            // Single braces hold a reference where they are the whole value (rule G1).
+            (Side::Ref(r), used)
+        } else if let Some((r, used)) = read_reference(tail) {
             // Text may touch the reference.
             let end = used + tail.get(used..).unwrap_or("").find(' ').unwrap_or(tail.len() - used);
             if end == used {
@@ -124,7 +130,12 @@ fn parse(body: &str) -> Result<Parsed, Text> {
         } else if let Some(q @ ('\'' | '"')) = tail.chars().next() {
             let inner = tail.get(1..).unwrap_or("");
             let end = inner.find(q).ok_or_else(bad)?;
-            (Side::Text(template(inner.get(..end).unwrap_or(""))), end + 2)
+            let inner = inner.get(..end).unwrap_or("");
+            let side = match read_single(inner) {
+                Some((r, used)) if used == inner.len() => Side::Text(vec![Part::Ref(r)]),
+                _ => Side::Text(template(inner)),
+            };
+            (side, end + 2)
         } else {
             let end = tail.find(' ').unwrap_or(tail.len());
             (Side::Text(template(tail.get(..end).unwrap_or(""))), end)
@@ -259,5 +270,28 @@ fn parse_mongo(body: &str) -> Result<MongoParsed, Text> {
     if scheme.is_empty() || field.is_empty() || filter.trim().is_empty() {
         return Err(bad());
     }
-    Ok(MongoParsed { scheme: scheme.to_owned(), field: field.to_owned(), filter: template(filter.trim()) })
+    let filter = template(filter.trim()).into_iter().flat_map(alone_in_quotes).collect();
+    Ok(MongoParsed { scheme: scheme.to_owned(), field: field.to_owned(), filter })
+}
+
+/// Cuts a part at the JSON texts that are nothing but `{path}` (rule G1).
+fn alone_in_quotes(part: Part) -> Vec<Part> {
+    let Part::Text(words) = part else { return vec![part] };
+    let mut out = Vec::new();
+    let (mut from, mut at) = (0, 0);
+    while let Some(i) = words.get(at..).and_then(|w| w.find("\"{")) {
+        let open = at + i + 1;
+        at = open;
+        let rest = words.get(open..).unwrap_or("");
+        if let Some((r, used)) = read_single(rest)
+            && rest.get(used..).is_some_and(|r| r.starts_with('"'))
+        {
+            out.push(Part::Text(words.get(from..open).unwrap_or("").to_owned()));
+            out.push(Part::Ref(r));
+            from = open + used;
+            at = from;
+        }
+    }
+    out.push(Part::Text(words.get(from..).unwrap_or("").to_owned()));
+    out
 }

@@ -78,6 +78,7 @@ fn single_brace(path: &str, s: &str, out: &mut Vec<Problem>) {
     if braced(whole).is_some_and(|n| n.len() + 2 == whole.len()) {
         return;
     }
+    let directive = ["_function", "_findCollection ", "_mongoQuery "].iter().any(|d| s.starts_with(d));
     let mut at = 0;
     while let Some(i) = s.get(at..).and_then(|t| t.find('{')) {
         let from = at + i;
@@ -89,8 +90,9 @@ fn single_brace(path: &str, s: &str, out: &mut Vec<Problem>) {
         }
         if let Some(name) = braced(rest) {
             let before = s.get(..from).unwrap_or("");
-            // `${name}` is another finding.
-            if !before.ends_with('$') {
+            // `${name}` is another finding, and a whole operand of a directive is a reference.
+            let operand = directive && operand(before, rest.get(name.len() + 2..).unwrap_or(""));
+            if !before.ends_with('$') && !operand {
                 let function = s.starts_with("_function");
                 let found = if function {
                     text!(
@@ -113,6 +115,14 @@ fn single_brace(path: &str, s: &str, out: &mut Vec<Problem>) {
             }
         }
         at = from + 1;
+    }
+}
+
+/// True for what stands alone between quotes, behind `=` of a lookup, or outside of all quotes.
+fn operand(before: &str, behind: &str) -> bool {
+    match before.chars().last() {
+        Some(q @ ('\'' | '"')) => behind.starts_with(q),
+        _ => before.matches('\'').count().is_multiple_of(2) && before.matches('"').count().is_multiple_of(2),
     }
 }
 

@@ -181,6 +181,7 @@ fn cases() -> Vec<(&'static str, Value, &'static str, &'static str, Option<usize
             None,
         ),
         ("brace", out("单号{so_id}"), "HL-1084", value, Some(2)),
+        ("inner_brace", out("_function IF({o_id}=1,'{so_id}','no {so_id}')"), "HL-1084", value, Some(36)),
         ("blank", out(" _function 1+1"), "HL-1085", value, Some(0)),
         (
             "end_find",

@@ -189,3 +189,94 @@ fn other_encodings_are_read_and_named() {
     assert_eq!(d.plan["source"]["metadata"]["label"], "店铺");
     assert_eq!(d.repairs[0].kind, Kind::Encoding);
 }
+
+#[test]
+fn values_without_quotes() {
+    use Kind::*;
+    let all = [
+        "_function FROM_UNIXTIME( {{LAST_SYNC_TIME}} - 900, '%Y-%m-%d %H:%i' )",
+        "_function case '{{grade}}' when 'x, y' then IF({{n}}>1, {{n}}, {n}) else 'it}' end",
+        "_findCollection find FID from 0c1d where FNo={{no}} FSku='{{rows.sku}}'",
+        "_mongoQuery 0c1d findField=content.a where={\"content.b\":{\"$in\":[\"{{c}}\",\"d\"]}}",
+        "_function CASE\n  WHEN {{n}} > 1 THEN 'a'\n  ELSE 'b'\nEND",
+    ];
+    for v in all {
+        for tail in [",\"b\":1}", " , \"b\": 1}", ",\n\"b\":1}", "\n,\"b\":1\n}"] {
+            case(&format!("\"v\": {v}{tail}"), json!({"v": v, "b": 1}), &[BareText]);
+        }
+        case(
+            &format!("\"r\":[{{\"v\":{v}}},{{\"w\":2}}]}}"),
+            json!({"r": [{"v": v}, {"w": 2}]}),
+            &[BareText],
+        );
+        case(&format!("\"v\":{v}\n\"b\":1}}"), json!({"v": v, "b": 1}), &[BareText, MissingComma]);
+    }
+    for v in ["已审核", "2024-05-06 07:08:09", "{{a}}-{{b}}", "{{at|date}} 00:00:00", "/a/b?c=1", "A(1)"] {
+        case(&format!("\"v\":{v},\"b\":1}}"), json!({"v": v, "b": 1}), &[BareText]);
+        case(&format!("\"v\": {v}\n}}"), json!({"v": v}), &[BareText]);
+    }
+    case("\"v\": Done\",\n\"b\":1}", json!({"v": "Done", "b": 1}), &[BareText]);
+    // What has no end is where the document breaks off.
+    case("\"r\":[{\"a\":1},{\"v\":_function CASE WHEN", json!({"r": [{"a": 1}]}), &[Cut, Cut]);
+}
+
+#[test]
+fn markdown_and_typographic_quotes_inside() {
+    use Kind::*;
+    case(
+        "\"r\": \\[\\{\"ware\\_id\":\"{{a}} \\* 2\"\\}\\]}",
+        json!({"r": [{"ware_id": "{{a}} * 2"}]}),
+        &[Escape; 6],
+    );
+    case(
+        "“v”:“_function IF(‘{{a}}’=‘1’, ‘x’, ‘y’)”}",
+        json!({"v": "_function IF('{{a}}'='1', 'x', 'y')"}),
+        &[Quote, Quote, Quote],
+    );
+    // Where SQL has quotes of its own, others are letters.
+    case(
+        "\"v\":\"_function REPLACE('{{a}}', '“', '')\",}",
+        json!({"v": "_function REPLACE('{{a}}', '“', '')"}),
+        &[ExtraComma],
+    );
+}
+
+#[test]
+fn what_stands_around_a_document() {
+    let plain = "{\n  \"api\": \"/open/purchasein/query\",\n  \"id\": \"io_id\",\n  \"request\": [\n    {\"field\": \"a\", \"value\": \"_function CONCAT('{{b}}', \\\"c\\\")\"}\n  ]\n}\n";
+    let wanted = draft(plain).plan["source"].clone();
+    let quotation: String = plain.lines().map(|l| format!("> {l}\n")).collect();
+    let numbers = |sep: &str| -> String {
+        plain.lines().enumerate().map(|(n, l)| format!("{}{sep}{l}\n", n + 1)).collect()
+    };
+    let text = serde_json::to_string(plain).unwrap();
+    for around in
+        [quotation, numbers(". "), numbers("\t"), numbers(": "), format!("{{\"data\":{text}}}"), text]
+    {
+        let d = draft(&format!("见下:\n{around}\n以上"));
+        assert_eq!(d.plan["source"], wanted, "{around}");
+        assert_eq!(d.repairs.iter().map(|r| r.kind).collect::<Vec<_>>(), [Kind::Markup], "{around}");
+        assert!(d.repairs[0].line >= 2, "{:?}", d.repairs);
+    }
+}
+
+#[test]
+fn the_platforms_that_a_text_names() {
+    let connectors = |text: &str| {
+        let d = draft(text);
+        [
+            d.plan["source"]["connector"].as_str().unwrap().to_owned(),
+            d.plan["target"]["connector"].as_str().unwrap().to_owned(),
+        ]
+    };
+    let both = "{\"api\":\"/q\",\"method\":\"GET\",\"id\":\"a\"} {\"api\":\"/w\",\"method\":\"POST\",\"effect\":\"EXECUTE\",\"request\":[]}";
+    assert_eq!(
+        connectors(&format!("源系统平台:快麦\n目标系统平台:聚水潭\n聚水潭聚水潭\n{both}")),
+        ["kuaimai", "jst"]
+    );
+    assert_eq!(connectors(&format!("- **源平台**：每刻\n- 目标平台：快麦\n{both}")), ["source", "kuaimai"]);
+    assert_eq!(connectors(&format!("快麦与聚水潭,以快麦为准 {both}")), ["kuaimai", "target"]);
+    // The target is certain, and what the text says of its platform is said of the target.
+    let certain = "{\"api\":\"/q\",\"method\":\"GET\",\"id\":\"a\"} {\"api\":\"/open/purchasein/query\",\"effect\":\"EXECUTE\",\"request\":[]}";
+    assert_eq!(connectors(&format!("写入聚水潭 {certain}")), ["source", "jst"]);
+}

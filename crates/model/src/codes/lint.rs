@@ -314,8 +314,8 @@ pub const SINGLE_BRACE: Lint = warning(
     "HL-1084",
     ("single braces inside of text are plain characters", "文本中的单花括号是普通字符"),
     (
-        "`{x}` is a reference only as the whole value; inside of text it takes two",
-        "`{x}` 只有作为整个值时才是引用;文本中须用双花括号",
+        "`{x}` is a reference only as the whole value, or as a whole operand of `_function` or a lookup; inside of text it takes two",
+        "`{x}` 只有作为整个值,或作为 `_function`、联查中的整个操作数时才是引用;文本中须用双花括号",
     ),
     ("write `{{x}}`", "请写成 `{{x}}`"),
 );

@@ -81,11 +81,15 @@ fn unit(of: Unit) -> &'static str {
 
 /// Text between single quotes. What would be taken for a reference or a lookup is broken by a backslash.
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\")
+    let out = text
+        .replace('\\', "\\\\")
         .replace('\'', "''")
         .replace("{{", "{\\{")
         .replace("_findCollection ", "_find\\Collection ")
-        .replace("_mongoQuery ", "_mongo\\Query ")
+        .replace("_mongoQuery ", "_mongo\\Query ");
+    // Alone between its quotes `{name}` is a reference as well.
+    let alone = crate::braces::read_single(text).is_some_and(|(_, used)| used == text.len());
+    if alone { format!("\\{out}") } else { out }
 }
 
 impl Printer<'_> {

@@ -123,6 +123,13 @@ fn odd_spellings_print_plainly() {
         ("_function -(-5) - -{{a}}", "_function 5 - - {{a}}"),
         ("_function {{a}}{{a}}5 + 1.50e3", "_function {{a}}{{a}}5 + 1.5e3"),
         ("_function '{\\{a}}' ' _find\\Collection x'", "_function '{\\{a}} _find\\Collection x'"),
+        ("_function IF({a}=1, '{b}', \"{o}\")", "_function IF({{a}} = 1, '{{b}}', '{{o}}')"),
+        ("_function '\\{b}' ' {b}'", "_function '{b} {b}'"),
+        ("_function '\\{b}'", "_function '\\{b}'"),
+        (
+            "_findCollection find n from M where k={a} j='{b}' i={b}x",
+            "_findCollection find n from M where k={{a}} j='{{b}}' i={b}x",
+        ),
         ("_function 'it''s' \"a\\\\b\\%\"", "_function 'it''sa\\\\b\\\\%'"),
         ("_function 0x4142", "_function x'4142'"),
         ("_function adddate({{d}}, 3)", "_function {{d}} + INTERVAL 3 DAY"),

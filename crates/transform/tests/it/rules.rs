@@ -331,6 +331,33 @@ fn a33_lookups_are_bound_typed_and_asked_with_values() {
     );
 }
 
+/// A pair of braces that an article has lost: whole operands are references (rule G1), braces among words are not (G2).
+#[test]
+fn g1_single_braces_hold_whole_operands_of_directives() {
+    let store = Store::default();
+    let record = r#"{"no":"A1","grade":"b","n":3,"price":"2.50","货品":"K{n}","shop-id":9,"items":[{"sku":"A1","q":2}]}"#;
+    for (e, wanted) in [
+        ("_function {n}*{price}", "7.5"),
+        ("_function case '{grade}' when 'a' then 1 when \"{grade}\" then '{货品}' end", "\"K{n}\""),
+        ("_function IF({missing} IS NULL, '{missing}', 1)", "\"\""),
+        ("_function FROM_UNIXTIME({LAST_SYNC_TIME}-600, '%H:%i:%s')", "\"15:50:00\""),
+        ("_function {LAST_SYNC_TIME}*1000", "1710403200000"),
+        ("_function SUM({items.q}) + {items.0.q}", "4"),
+        ("_function CONCAT('{', '{no}', '}')", "\"{A1}\""),
+        ("_function CONCAT('{no}-', ' {no}', '''{no}', '{ no }', '{n:1}')", "\"{no}- {no}'{no}{ no }{n:1}\""),
+        ("_function '{shop-id}'", "\"9\""),
+        ("_findCollection find n from M where k={no}", "12.50"),
+        ("_findCollection find n from M where k='{no}' j={n}", "12.50"),
+        ("_function _findCollection find n from M where k={no} _endFind * 2", "25"),
+        ("_mongoQuery M findField=content.n where={\"content.no\":\"{no}\"}", "7"),
+    ] {
+        assert_eq!(eval_with(e, record, None, Some(&store), true).0, wanted, "{e}");
+    }
+    let asked = store.0.lock().unwrap();
+    assert!(asked.contains(&r#"content.n@M?{"content.no":"A1"}"#.to_owned()), "{asked:?}");
+    assert!(asked.contains(&r#"n@M?k="A1"&j=3"#.to_owned()), "{asked:?}");
+}
+
 #[test]
 fn a36_data_is_never_read_as_anything_else() {
     let record = r#"{"evil":"'); DROP TABLE x; -- {{so_id}} _function 1+1 \\' \" `","so_id":"S","sql":"1 OR 1=1","fn":"_function 1+1","ref":"{{so_id}}","esc":"a\\'b\\"}"#;
