@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 
 use crate::path::{self, Path};
 use crate::steps::Trace;
+use crate::value::Near;
 use crate::{Number, Text, Value};
 
 /// Variables of an evaluation (dialect §3.3). Times are unix **seconds**.
@@ -245,6 +246,20 @@ impl<'a> Scope<'a> {
             return Some(v);
         }
         self.frames.iter().rev().find_map(|f| path::find(f.row, path))
+    }
+
+    /// As [`Scope::find`], looking first where the member stood the last time.
+    pub(crate) fn find_near(&self, path: &Path, near: &Near) -> Option<Cow<'a, Value>> {
+        let member = |of: &'a Value, segs: &[String]| match (of, segs) {
+            (Value::Object(map), [name]) => Some(map.get_near(name, near).map(Cow::Borrowed)),
+            _ => None,
+        };
+        let found = match self.frames.as_slice() {
+            [] => self.record.and_then(|r| member(r, path.segs())),
+            [.., last] => path.behind(&last.name).and_then(|rest| member(last.row, rest)),
+        };
+        // Outside of rows a name that the record does not have is nowhere.
+        found.unwrap_or_else(|| self.find(path))
     }
 
     /// As [`Scope::find`], owned.

@@ -10,6 +10,7 @@ use crate::function::{FnEnv, Function, Piece};
 use crate::lookup::{Find, Mongo};
 use crate::path::Path;
 use crate::pipes::Pipe;
+use crate::value::Near;
 use crate::{Problem, Str, Text, Value, text};
 
 /// Why a value cannot be evaluated.
@@ -37,13 +38,15 @@ pub(crate) struct Reference {
     pub pipes: Vec<Pipe>,
     /// The built-in variable that a name in capitals nearly is.
     pub near: Option<&'static str>,
+    /// Where its member stood the last time.
+    pub place: Near,
 }
 
 impl Reference {
     pub(crate) fn value(&self, ctx: &Context, scope: &Scope, warnings: &mut Vec<Text>) -> Value {
         let found = match self.builtin {
             Some((_, false)) => None,
-            _ => scope.resolve(&self.path),
+            _ => scope.find_near(&self.path, &self.place).map(Cow::into_owned),
         };
         self.pipe(found, ctx, warnings)
     }
@@ -58,7 +61,7 @@ impl Reference {
         match self.builtin {
             Some((_, false)) => {}
             _ if self.pipes.is_empty() => {
-                if let Some(v) = scope.find(&self.path) {
+                if let Some(v) = scope.find_near(&self.path, &self.place) {
                     return v;
                 }
             }
@@ -131,6 +134,16 @@ pub(crate) enum Bind {
 pub struct Expr(pub(crate) Kind);
 
 impl Expr {
+    /// The member of the record that the expression is, word for word, if it is one that is there and not null.
+    pub(crate) fn member<'a>(&self, record: &'a Value) -> Option<&'a Value> {
+        let (Kind::Whole(r), Value::Object(map)) = (&self.0, record) else { return None };
+        let [name] = r.path.segs() else { return None };
+        if !r.pipes.is_empty() || matches!(r.builtin, Some((_, false))) {
+            return None;
+        }
+        map.get_near(name, &r.place).filter(|v| !v.is_null())
+    }
+
     /// Compiles a JSON value of the dialect. Never fails: what cannot be evaluated says so when it is, and
     /// [`Expr::problems`] tells beforehand.
     pub fn compile(value: &Value) -> Expr {
@@ -372,7 +385,7 @@ pub(crate) fn reference(path: &str, pipes: Vec<Pipe>) -> Reference {
     let path = Path::new(path);
     let builtin = Builtin::of(path.as_str());
     let near = if builtin.is_none() { Builtin::near(path.as_str()) } else { None };
-    Reference { path, builtin, pipes, near }
+    Reference { path, builtin, pipes, near, place: Near::default() }
 }
 
 /// Cuts a text into words and references.

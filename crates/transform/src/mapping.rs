@@ -116,6 +116,14 @@ impl Request {
         let scope = Scope::new(Some(record));
         let mut warnings = Vec::new();
         for item in &self.meta.request {
+            // Most columns are a member as it is.
+            if item.is_plain()
+                && ctx.trace.is_none()
+                && let Some(v) = item.expr.as_ref().and_then(|e| e.member(record))
+            {
+                out.push(v.clone());
+                continue;
+            }
             out.push(evaluate(item, &ctx, &scope, "", &mut warnings)?.unwrap_or(Value::Null));
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! JSON values with exact numbers and ordered keys.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -95,6 +96,23 @@ pub type Str = compact_str::CompactString;
 /// A key of an object; up to 24 bytes need no allocation, and few keys are longer.
 pub type Key = compact_str::CompactString;
 
+/// Where a member stood the last time: the objects of a source mostly have theirs in one order. It only says where to
+/// look first, and is no part of what holds it.
+#[derive(Debug, Default)]
+pub(crate) struct Near(AtomicU32);
+
+impl Clone for Near {
+    fn clone(&self) -> Self {
+        Near::default()
+    }
+}
+
+impl PartialEq for Near {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 /// An object that keeps the order of its keys.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Map(Vec<(Key, Value)>);
@@ -113,6 +131,18 @@ impl Map {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0.iter().find(|(k, _)| k == key).map(|(_, v)| v)
+    }
+
+    /// The value of a key that mostly stands where it stood in the object before.
+    pub(crate) fn get_near(&self, key: &str, near: &Near) -> Option<&Value> {
+        if let Some((k, v)) = self.0.get(near.0.load(Ordering::Relaxed) as usize)
+            && k == key
+        {
+            return Some(v);
+        }
+        let at = self.0.iter().position(|(k, _)| k == key)?;
+        near.0.store(u32::try_from(at).unwrap_or(u32::MAX), Ordering::Relaxed);
+        self.0.get(at).map(|(_, v)| v)
     }
 
     /// The value of a key, to be changed.

@@ -67,6 +67,46 @@ proptest! {
         prop_assert_eq!(eval("_function CONCAT('{{v}}','')", &record), Some(Value::from(data)));
     }
 
+    /// Where members stood in one record says nothing about the next one: a request that has seen other records gives
+    /// what a fresh one gives.
+    #[test]
+    fn the_order_of_members_is_of_no_account(
+        records in prop::collection::vec(prop::collection::vec((0usize..6, 0u8..4), 0..9), 1..6),
+    ) {
+        const NAMES: &[&str] = &["a", "b", "c", "l", "LAST_SYNC_TIME", "l.k"];
+        let doc = r#"{"api":"x","request":[{"field":"1","type":"string","value":"{{a}}"},{"field":"2","value":"{{b|int}}"},
+            {"field":"3","type":"int","value":"{{c}}"},{"field":"4","value":"{{l.k}}"},{"field":"5","type":"string","value":"{{LAST_SYNC_TIME}}"},
+            {"field":"6","type":"array","value":"l","children":[{"field":"k","value":"{{l.k}}"},{"field":"a","value":"{{a}}"}]},
+            {"field":"7","value":"_function IFNULL({{c}}, {{a}})"}]}"#;
+        let (meta, _) = Metadata::from_value(Value::parse(doc.as_bytes()).unwrap_or_default(), Side::Target);
+        let ctx = heliu_transform::Context::new(1_710_403_200, 1_710_406_800, chrono_tz::Asia::Shanghai);
+        let used = heliu_transform::mapping::Request::compile(&meta);
+        for members in records {
+            let mut map = heliu_transform::Map::new();
+            for (name, v) in members {
+                let rows = format!(r#"[{{"a":{v},"k":"x{v}"}},{{"k":{v}}}]"#);
+                let value = match (name, v) {
+                    (_, 0) => "null".to_owned(),
+                    (3, _) => rows,
+                    _ => v.to_string(),
+                };
+                map.insert(NAMES.get(name).copied().unwrap_or("z"), Value::parse(value.as_bytes()).unwrap_or_default());
+            }
+            let record = Value::Object(map);
+            let fresh = heliu_transform::mapping::Request::compile(&meta);
+            let (mut one, mut other) = (Vec::new(), Vec::new());
+            let results = (used.render_row(&ctx, &record, &mut one), fresh.render_row(&ctx, &record, &mut other));
+            prop_assert_eq!(results.0.is_ok(), results.1.is_ok());
+            prop_assert_eq!(one, other);
+            let (one, other) = (used.render(&ctx, Some(&record)), fresh.render(&ctx, Some(&record)));
+            prop_assert_eq!(one.map(|r| r.request).ok(), other.map(|r| r.request).ok());
+            // From the text it is the same.
+            let (mut raw, mut whole) = (Vec::new(), Vec::new());
+            let read = used.render_row_raw(&ctx, record.to_json().as_bytes(), &mut raw).is_ok();
+            prop_assert_eq!(read, fresh.render_row(&ctx, &record, &mut whole).is_ok());
+        }
+    }
+
     /// The same expression over the same record: the same value, compiled again or not, and whatever was evaluated
     /// in between.
     #[test]
