@@ -248,7 +248,10 @@ pub const CODES: &[Code] = &[
         "HL-2302",
         ("unknown function", "未知的函数"),
         ("the name is no MySQL function that heliu knows", "该名称不是 heliu 支持的 MySQL 函数"),
-        ("take the name that the message proposes", "请改用提示中的名称"),
+        (
+            "take the name that the message proposes, if it has one; docs/reference lists every function",
+            "若提示中给出名称请改用之;docs/reference 列有全部函数",
+        ),
     ),
     code(
         "HL-2303",

@@ -23,6 +23,7 @@ mod numbers;
 mod parse;
 mod patterns;
 mod print;
+mod rows;
 mod sv;
 mod table;
 mod texts;

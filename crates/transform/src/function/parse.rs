@@ -10,7 +10,7 @@ use super::lex::{self, Tok};
 use super::node::{Node, Op, Pattern, Seg, Unit};
 use super::patterns::Regex;
 use super::sv::{Num, Sv};
-use super::{FnError, Piece, interval, table};
+use super::{FnError, Piece, interval, rows, table};
 use crate::text;
 
 /// Deepest nesting of parentheses, calls and CASE.
@@ -64,15 +64,18 @@ pub(super) struct Parser {
     deepest: usize,
     /// Aggregates around the place.
     pub aggregates: usize,
+    /// Comparisons of rows so far.
+    pub rows: usize,
 }
 
 /// Parses pieces with their positions in the source.
 pub(super) fn parse(pieces: &[(usize, Piece)]) -> Result<Node, FnError> {
-    let mut p = Parser { toks: lex::tokens(pieces)?, at: 0, nesting: 0, deepest: 0, aggregates: 0 };
+    let mut p = Parser { toks: lex::tokens(pieces)?, at: 0, nesting: 0, deepest: 0, aggregates: 0, rows: 0 };
     if *p.peek() == Tok::End {
         return Err(FnError::new("HL-2301", text!("the expression is empty", "表达式为空")));
     }
     let (node, _) = p.expr(level::ANY)?;
+    p.alias();
     while p.sign(";") {}
     match p.peek() {
         Tok::End => Ok(node.into_root()),
@@ -120,6 +123,11 @@ impl Parser {
         hit
     }
 
+    /// How many tokens were read, and how many rows compared.
+    pub fn mark(&self) -> (usize, usize) {
+        (self.at, self.rows)
+    }
+
     /// A syntax error at the next token.
     pub fn fault(&self, message: crate::Text) -> FnError {
         FnError::new("HL-2301", message).at(self.place())
@@ -155,7 +163,7 @@ impl Parser {
         self.expr(least).map(|e| e.0)
     }
 
-    fn expr(&mut self, least: u8) -> Result<Deep, FnError> {
+    pub fn expr(&mut self, least: u8) -> Result<Deep, FnError> {
         self.nesting += 1;
         if self.nesting > MAX_NESTING {
             return Err(self.fault(too_deep()));
@@ -366,10 +374,10 @@ impl Parser {
             Tok::Sign(s) => match *s {
                 "(" => {
                     self.at += 1;
+                    let begin = self.mark();
                     let inner = self.expr(level::ANY)?;
                     if matches!(self.peek(), Tok::Sign(",")) {
-                        return Err(self
-                            .fault(text!("a list of values has no place here", "此处不能使用多个值的列表")));
+                        return rows::compared(self, inner, begin);
                     }
                     self.want_sign(")")?;
                     Ok(inner)
@@ -462,13 +470,8 @@ impl Parser {
                 let (x, d) = self.expr(level::ARROW + 1)?;
                 return Ok((Node::Cast(Box::new(x), forms::typed(&upper)), d + 1));
             }
-            "SELECT" => {
-                return Err(FnError::new(
-                    "HL-2304",
-                    text!("a query has no place here, only an expression", "此处只能写表达式,不能写查询"),
-                )
-                .at(place));
-            }
+            "SELECT" => return self.select(place),
+            "ROW" if called => return rows::named(self),
             _ => {}
         }
         if !called {
@@ -483,6 +486,33 @@ impl Parser {
         let inside = self.deepest;
         self.deepest = outside.max(inside);
         Ok((node, inside + 1))
+    }
+
+    /// `AS name` behind a column: the name means nothing to a single value.
+    fn alias(&mut self) {
+        if self.peek().is_word("AS") && matches!(self.ahead(1), Tok::Word(_) | Tok::Name(_) | Tok::Text(_)) {
+            self.at += 2;
+        }
+    }
+
+    /// A select without a table is its expression: `(SELECT expr)`, also `FROM DUAL`, or all there is.
+    fn select(&mut self, place: usize) -> Result<Deep, FnError> {
+        let first = self.at < 2;
+        let bracket = || matches!(self.toks.get(self.at - 2), Some((Tok::Sign("("), _)));
+        let query = FnError::new(
+            "HL-2304",
+            text!("a query has no place here, only an expression", "此处只能写表达式,不能写查询"),
+        )
+        .at(place);
+        if !first && !bracket() {
+            return Err(query);
+        }
+        let found = self.expr(level::ANY)?;
+        self.alias();
+        if self.word("FROM") && !self.word("DUAL") {
+            return Err(query);
+        }
+        Ok(found)
     }
 
     fn case(&mut self) -> Result<Deep, FnError> {

@@ -54,6 +54,46 @@ fn huge_exponents_are_not_written_out() {
     assert_eq!(eval("{{s}}", r#"{"s":"-2.50e-3"}"#, "float", None).0, "-0.0025");
 }
 
+#[test]
+fn rows_are_compared_and_their_copies_bounded() {
+    let value = |e: &str| eval(&format!("_function {e}"), r#"{"a":"x","n":2}"#, "string", None).0;
+    for (e, want) in [
+        ("('{{a}}', {{n}}) = ('X', 2)", "1"),
+        ("ROW({{n}}, 1) <> (2, 1)", "0"),
+        ("({{n}}, 'b') IN ((1,'b'), ROW(2,'B')) AND 1", "1"),
+        ("({{n}}, 1) NOT IN ((2, 2))", "1"),
+        ("(1, NULL) = (2, 3)", "0"),
+        ("(1, NULL) = (1, 3)", "null"),
+        ("(1, NULL) <=> (1, NULL)", "1"),
+        ("IF((1, 2) = (1, 2), 'y', 'n')", "\"y\""),
+        ("(SELECT CONCAT('{{a}}', '1') AS `name` FROM dual)", "\"x1\""),
+        ("SELECT {{n}} + 1 AS '合计';", "3"),
+        ("{{n}} * 2 as total", "4"),
+        // Not what MySQL takes either.
+        ("(1, 2) = (1, 2, 3)", "HL-2301"),
+        ("(1, 2)", "HL-2301"),
+        ("(1, 2) < (1, 3)", "HL-2301"),
+        ("1 + SELECT 2", "HL-2304"),
+        ("(SELECT a FROM shops)", "HL-2304"),
+        ("(SELECT 1, 2)", "HL-2301"),
+        ("1 AS", "HL-2301"),
+        ("((1, 2) = (1, 2), 1) = (1, 1)", "HL-2301"),
+    ] {
+        assert_eq!(value(e), want, "{e}");
+    }
+    let mut deep = "(1, 1) IN ((1, 1), (1, 1))".to_owned();
+    for _ in 0..90 {
+        deep = format!("(({deep}), 1) IN ((1, 1), (1, 1))");
+    }
+    assert_eq!(value(&deep), "HL-2301");
+    let wide = format!(
+        "({}) IN ({})",
+        vec!["1"; 500].join(","),
+        vec![format!("({})", vec!["1"; 500].join(",")); 500].join(",")
+    );
+    assert_eq!(value(&wide), "HL-2301");
+}
+
 fn shape(config: &str, record: &str) -> Vec<Shaped> {
     let (meta, _) =
         Metadata::from_value(json(&format!(r#"{{"api":"/a","id":"id",{config}}}"#)), Side::Source);

@@ -102,7 +102,7 @@ proptest! {
             prop_assert_eq!(one.map(|r| r.request).ok(), other.map(|r| r.request).ok());
             // From the text it is the same.
             let (mut raw, mut whole) = (Vec::new(), Vec::new());
-            let read = used.render_row_raw(&ctx, record.to_json().as_bytes(), &mut raw).is_ok();
+            let read = used.render_row_raw(&ctx, record.to_json().as_bytes(), &mut raw, &mut Vec::new()).is_ok();
             prop_assert_eq!(read, fresh.render_row(&ctx, &record, &mut whole).is_ok());
         }
     }

@@ -212,7 +212,7 @@ fn a32_what_cannot_be_evaluated() {
         ("_function CASE WHEN 1 THEN 2", "HL-2301"),
         ("_function 'open", "HL-2301"),
         ("_function so_id", "HL-2304"),
-        ("_function (SELECT 1)", "HL-2304"),
+        ("_function (SELECT 1 FROM shops)", "HL-2304"),
         ("_function {{a}} === 1 ? 2 : 3", "HL-2301"),
         ("_function EXP(1000)", "HL-2311"),
         ("_function", "HL-2301"),
