@@ -162,6 +162,36 @@ async fn jushuitan_orders_into_kingdee_what_is_refused_stands_alone() {
     assert!(failed.lines().iter().all(|r| r["reason"].to_string().contains("供应商不能为空")), "{failed:?}");
 }
 
+/// Published documents write `batchSave` with the operation `Save`, one record or many at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn kingdees_save_service_takes_one_document() {
+    for grouped in [false, true] {
+        let jst = crate::harness::sandbox(40, "").await;
+        let k3 = stand_in("kingdee", 0, "").await;
+        let name = "jushuitan-orders-to-kingdee";
+        let p = project(name, &[("jst", fast(&jst)), ("kingdee", fast(&k3))]);
+        let file = p.path().join(format!("plans/{name}.json"));
+        let mut plan: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let metadata = plan["target"]["metadata"].as_object_mut().unwrap();
+        if !grouped {
+            metadata.remove("operation");
+        }
+        let other = metadata["otherRequest"].as_array_mut().unwrap();
+        other.retain(|i| i["field"] != "Operation");
+        other.push(json!({"field": "Operation", "type": "string", "value": "Save"}));
+        std::fs::write(&file, plan.to_string()).unwrap();
+        p.run(&["check", name]).await.exits(0);
+        let run = p.run(&["run", name, "--json"]).await.json();
+        balances(&run);
+        let written = number(&run, "/target/written");
+        assert!(written > 0 && k3.records("saved").len() as u64 == written, "{run}");
+        let calls = p.run(&["calls", name, "--json"]).await.exits(0).lines();
+        let saves: Vec<&Value> = calls.iter().filter(|c| c["kind"] == "write").collect();
+        assert!(saves.len() as u64 >= written, "{}", saves.len());
+        assert!(saves.iter().all(|c| c.to_string().contains("DynamicFormService.Save.")), "{:?}", saves[0]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_of_kingdee_is_looked_up_and_nothing_is_written_twice() {
     for fault in ["reset-after@2", "504@1"] {

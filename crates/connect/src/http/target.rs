@@ -39,7 +39,7 @@ struct Inner {
 impl HttpTarget {
     /// A target for a document of a plan.
     pub fn new(account: Arc<Account>, plan: &str, meta: &Metadata) -> HttpTarget {
-        let route = account.route(&meta.api);
+        let route = route(&account, meta);
         let api = route.api.as_deref();
         let zone = account.manifest.timezone;
         let batch = meta.operation.method.eq_ignore_ascii_case("batchArraySave");
@@ -78,6 +78,16 @@ impl HttpTarget {
             shape,
         }
     }
+}
+
+/// The rules of the document's interface, or of the one that stands for it where `otherRequest` says so.
+fn route(account: &Account, meta: &Metadata) -> Arc<Route> {
+    let own = account.route(&meta.api);
+    let Some(form) = own.api.as_ref().and_then(|a| a.form.instead.as_ref()) else { return own };
+    let item = meta.other_request.iter().rev().find(|i| i.field == form.field);
+    let said = item.and_then(|i| i.value.as_ref()).and_then(Value::as_str).unwrap_or("").trim();
+    let of = form.of.iter().find(|(value, _)| value.eq_ignore_ascii_case(said));
+    of.map_or(own.clone(), |(_, api)| account.route(api))
 }
 
 impl Inner {

@@ -237,6 +237,15 @@ pub(super) fn names(m: &Manifest, problems: &mut Vec<Problem>) {
                 ));
             }
         }
+        for (value, name) in a.instead.iter().flat_map(|x| &x.of) {
+            if m.api(name).1.is_none() {
+                problems.push(bad(
+                    &format!("apis[{i}].instead.of.{value}"),
+                    &format!("`{name}` is not in the catalogue"),
+                    &format!("`{name}` 不在接口目录中"),
+                ));
+            }
+        }
         if let Some(json) = &a.metadata
             && let Err(e) = serde_json::from_str::<Value>(json)
         {

@@ -262,6 +262,26 @@ fn excluded(sets: &str) -> String {
     out
 }
 
+/// The name and the default of `<{name: default}>` at the beginning of `t`, and the byte behind it.
+fn placeholder<'a>(sql: &'a str, t: &[(Token<'a>, usize, usize)]) -> Option<(&'a str, &'a str, usize)> {
+    let [
+        (Token::Sign('<'), _, a),
+        (Token::Sign('{'), b, _),
+        (Token::Word(name), ..),
+        (Token::Sign(':'), _, from),
+        rest @ ..,
+    ] = t
+    else {
+        return None;
+    };
+    let end = rest.windows(2).find_map(|w| match w {
+        [(Token::Sign('}'), to, _), (Token::Sign('>'), _, behind)] => Some((*to, *behind)),
+        _ => None,
+    });
+    let (to, behind) = end.filter(|_| a == b)?;
+    Some((name, sql.get(*from..to)?.trim(), behind))
+}
+
 /// A statement with `:name` parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Named {
@@ -272,7 +292,8 @@ pub(crate) struct Named {
 }
 
 impl Named {
-    /// Replaces `:name` outside of quotes and comments by `?`.
+    /// Replaces `:name` outside of quotes and comments by `?`; so too `<{name: }>`, as table tools write it, and
+    /// `<{name: CURRENT_TIMESTAMP}>`, whose default stands where the parameter is missing.
     pub fn parse(sql: &str) -> Named {
         let t = tokens(sql);
         let (mut out, mut names, mut copied) = (String::new(), Vec::new(), 0);
@@ -280,11 +301,22 @@ impl Named {
             if *token == Token::Sign(':')
                 && let Some((Token::Word(name), at, behind)) = t.get(i + 1)
                 && at == end
+                && *start >= copied
             {
                 out.push_str(sql.get(copied..*start).unwrap_or(""));
                 out.push('?');
                 names.push((*name).to_owned());
                 copied = *behind;
+            } else if let Some((name, default, behind)) = placeholder(sql, t.get(i..).unwrap_or(&[]))
+                && *start >= copied
+            {
+                out.push_str(sql.get(copied..*start).unwrap_or(""));
+                match default {
+                    "" => out.push('?'),
+                    default => out.push_str(&format!("COALESCE(?, {default})")),
+                }
+                names.push(name.to_owned());
+                copied = behind;
             }
         }
         out.push_str(sql.get(copied..).unwrap_or(""));
@@ -342,5 +374,21 @@ mod tests {
         let n = Named::parse("INSERT INTO t(a,b) VALUES (:a, ':b', :b2) -- :c");
         assert_eq!(n.names, ["a", "b2"]);
         assert!(n.sql.contains("VALUES (?, ':b', ?)"));
+    }
+
+    #[test]
+    fn placeholders_of_table_tools_are_parameters() {
+        let n = Named::parse(
+            "INSERT INTO `d`.`t` (`a`,`b`,`c`) VALUES\n(<{a: }>,\n<{b:CURRENT_TIMESTAMP}>, <{ c : IFNULL(1, 2)}>, :d, '<{e: }>');",
+        );
+        assert_eq!(n.names, ["a", "b", "c", "d"]);
+        assert!(
+            n.sql.ends_with("(?,\nCOALESCE(?, CURRENT_TIMESTAMP), COALESCE(?, IFNULL(1, 2)), ?, '<{e: }>')"),
+            "{}",
+            n.sql
+        );
+        for plain in ["SELECT a<b", "SELECT 1 <{a}>", "a < {b: }>", "<{a: "] {
+            assert_eq!(Named::parse(plain), Named { sql: plain.trim().to_owned(), names: vec![] });
+        }
     }
 }

@@ -49,6 +49,8 @@ pub struct ApiForm {
     pub detail: Option<DetailForm>,
     /// Writes of several records.
     pub batch: Option<BatchForm>,
+    /// Another interface that a constant of `otherRequest` names.
+    pub instead: Option<InsteadForm>,
     /// How a record that may have been written is found again.
     pub look_up: Option<LookUpForm>,
     /// Repeating a write changes nothing.
@@ -176,6 +178,16 @@ pub struct KeyForm {
     pub reply: String,
     /// Place inside the request.
     pub request: String,
+}
+
+/// Interfaces that stand for another one where a constant of `otherRequest` says so.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct InsteadForm {
+    /// Field of `otherRequest`.
+    pub field: String,
+    /// Interface by the field's value.
+    pub of: std::collections::BTreeMap<String, String>,
 }
 
 /// How a record that may have been written is found again.

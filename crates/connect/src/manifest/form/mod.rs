@@ -12,8 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 pub use api::{
-    AnchorForm, ApiForm, BatchForm, ColumnsForm, DetailForm, EndForm, FieldForm, KeyForm, LookUpForm,
-    RecordedForm, RowsForm, WindowForm,
+    AnchorForm, ApiForm, BatchForm, ColumnsForm, DetailForm, EndForm, FieldForm, InsteadForm, KeyForm,
+    LookUpForm, RecordedForm, RowsForm, WindowForm,
 };
 pub use reply::{CodeForm, PagingForm, ReplyForm, SinceForm, Style};
 pub use request::{Charset, Encoding, RequestForm, SignForm, SignPlace, SignRule, VariantForm};
