@@ -2,6 +2,8 @@
 
 use heliu_transform::Side;
 
+use crate::read::image;
+
 /// An interface of a platform's catalogue.
 #[derive(Debug, Clone, Default)]
 pub struct Interface {
@@ -78,6 +80,8 @@ impl Known {
         }
         // Of the platforms that the text speaks of, the one named most; a target's is never the source's.
         let others = ["heliu", "mysql", "sqlite", "http"];
+        // Pictures are adverts; what they are called says nothing of the document.
+        let text = without_images(text);
         let said = |names: &[String], name: &str| -> (usize, usize) {
             let words = names.iter().map(String::as_str).chain([name]).filter(|w| w.chars().count() > 1);
             words.fold((0, usize::MAX), |(n, first), w| {
@@ -117,6 +121,19 @@ impl Known {
             .filter(|i| i.id.is_some() && i.path.len() > 4 && mentions(text, &i.path))
             .collect()
     }
+}
+
+fn without_images(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("![") {
+        out.push_str(rest.get(..at).unwrap_or(""));
+        rest = rest.get(at..).unwrap_or("");
+        let len = image(rest).unwrap_or(2);
+        rest = rest.get(len..).unwrap_or("");
+    }
+    out.push_str(rest);
+    out
 }
 
 /// What follows `源系统平台:` or `目标系统平台:` on a line of its own.

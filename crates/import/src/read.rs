@@ -69,6 +69,28 @@ fn is_odd_blank(c: char) -> bool {
     )
 }
 
+/// Length of Markdown's `![words](address)` at the beginning of `s`.
+pub(crate) fn image(s: &str) -> Option<usize> {
+    let words = s.strip_prefix("![")?;
+    let line = words.split('\n').next()?.get(..).filter(|l| l.len() < 2_048)?;
+    let (alt, address) = line.split_once("](")?;
+    let close = address.find(')')?;
+    Some(2 + alt.len() + 2 + close + 1)
+}
+
+/// True when JSON goes on behind pictures.
+fn goes_on(mut behind: &str) -> bool {
+    // An article has a picture or two in one place.
+    for _ in 0..8 {
+        behind = behind.trim_start();
+        match image(behind) {
+            Some(end) => behind = behind.get(end..).unwrap_or(""),
+            None => return behind.starts_with(['{', '}', ']', ',']) || behind.starts_with(is_quote),
+        }
+    }
+    false
+}
+
 impl<'a> Reader<'a> {
     pub fn new(text: &'a str, at: usize, work: u64, limit: u64) -> Self {
         Reader { text, at, notes: Vec::new(), work, limit, lists: 0, blanks: None }
@@ -132,6 +154,11 @@ impl<'a> Reader<'a> {
             } else if rest.starts_with("/*") {
                 let end = rest.find("*/").map_or(rest.len(), |e| e + 2);
                 self.comment(end);
+            } else if let Some(end) = image(rest).filter(|end| goes_on(rest.get(*end..).unwrap_or(""))) {
+                let found = rest.get(..end).unwrap_or("").to_owned();
+                self.note(self.at, Kind::Markup, &found, text!("the picture was taken out", "已去除图片"));
+                self.at += end;
+                self.work += end as u64;
             } else if rest.starts_with("...") || c == '…' {
                 let from = self.at;
                 while let Some(c) = self.peek().filter(|c| matches!(c, '.' | '…')) {

@@ -283,7 +283,9 @@ impl Metadata {
         let format_response = Rule::list(map.get("formatResponse"), &mut problems);
         let operation = Operation::compile(map.get("operation"));
         let group_calculate = GroupCalculate::compile(map.get("groupCalculate"), &mut problems);
-        let omission_remedy = map.get("omissionRemedy").and_then(Value::as_object).map(|r| Remedy {
+        // An empty block is the editor's, as an empty `condition` is.
+        let remedy = map.get("omissionRemedy").and_then(Value::as_object).filter(|r| !r.is_empty());
+        let omission_remedy = remedy.map(|r| Remedy {
             crontab: r.get("crontab").map(Value::in_text).unwrap_or_default(),
             request: r.get("takeOverRequest").map_or_else(Vec::new, |t| {
                 let mut list = items(t, "omissionRemedy.takeOverRequest", &mut problems);

@@ -9,6 +9,7 @@ pub mod expr;
 mod fields;
 pub mod import;
 pub mod init;
+mod learned;
 pub mod platforms;
 pub mod preview;
 pub mod records;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use heliu_model::ports::{Clock, Ledger, PageRequest, Prepared, RowBody, WriteRow};
 use heliu_model::walk::Walk;
-use heliu_model::{Failure, Lang, Window, text};
+use heliu_model::{Failure, Lang, Problem, Window, text};
 use heliu_transform::{Context, FieldSteps, Metadata, grouping};
 use serde_json::{Value, json};
 
-use super::fields;
+use super::{fields, learned};
 use crate::output::{Done, Out};
 use crate::wire::App;
 
@@ -84,6 +84,8 @@ pub async fn preview(app: &App, plan: &str, record: Option<&Path>, key: Option<&
     let whole = Window { from, to: to.max(from) };
     let parts = whole.split(if spec.windowed { length } else { None }, edges.tz);
     let window = parts.into_iter().next().unwrap_or(whole);
+    let loaded = app.load(&registry, Some(&ledger), plan).await?;
+    let response = learned::learned(&ledger, &loaded).await?;
     let walk = Walk::new(source.shape().paging, spec.verify, source.shape().page_size);
     let mut answer = json!({"plan": spec.name, "window": {"from": window.from.rfc3339(spec.tz), "to": window.to.rfc3339(spec.tz)}});
     let first = match walk.wanted(1).into_iter().next() {
@@ -95,6 +97,9 @@ pub async fn preview(app: &App, plan: &str, record: Option<&Path>, key: Option<&
         app.out.line(title);
         if let Some(p) = &first {
             show(&app.out, p);
+        }
+        if let Some(response) = &response {
+            learned::tell(&app.out, response);
         }
     }
     let content: Option<(String, Bytes)> = match (record, key) {
@@ -128,6 +133,7 @@ pub async fn preview(app: &App, plan: &str, record: Option<&Path>, key: Option<&
     let mut writes = Vec::new();
     let mut steps: Vec<(String, Vec<FieldSteps>)> = Vec::new();
     let mut failed: Vec<(String, Failure)> = Vec::new();
+    let mut warnings = Vec::new();
     if let Some((id, content)) = &content {
         // What the source makes of it comes first: splitting, flattening, keys.
         let mut elements = Vec::new();
@@ -139,7 +145,7 @@ pub async fn preview(app: &App, plan: &str, record: Option<&Path>, key: Option<&
         } else {
             elements.into_iter().map(|e| (e.id.unwrap_or_else(|| id.clone()), e.content)).collect()
         };
-        let meta = app.load(&registry, Some(&ledger), plan).await?.target_meta;
+        let meta = loaded.target_meta;
         let shaped = grouped(&meta, shaped);
         let lookups = crate::maps::lookups(&app.project, Some(Arc::new(ledger.lookups())));
         let ctx = Context {
@@ -154,8 +160,13 @@ pub async fn preview(app: &App, plan: &str, record: Option<&Path>, key: Option<&
                 Err(f) => failed.push((id, f)),
             }
         }
+        warnings = ready.sides.renderer.warnings();
         if !app.out.json {
             tell_fields(&app.out, &steps);
+            for w in &warnings {
+                let p = Problem::warning("HL-2216", "target.metadata", w.clone());
+                eprintln!("{}", app.out.problem_text(&p));
+            }
         }
         if !rows.is_empty() {
             writes = ready.sides.target.prepare(&rows)?;
@@ -199,6 +210,10 @@ pub async fn preview(app: &App, plan: &str, record: Option<&Path>, key: Option<&
                 })
                 .collect();
             map.insert("errors".into(), errors.into());
+            map.insert("warnings".into(), warnings.iter().map(|w| out.say(w)).collect::<Vec<_>>().into());
+            if let Some(response) = &response {
+                map.insert("response".into(), response.to_serde());
+            }
         }
         app.out.value(&answer);
     } else {

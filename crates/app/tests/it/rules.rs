@@ -207,4 +207,52 @@ async fn a_lookup_to_an_unknown_plan_finds_nothing_and_is_said_once() {
     assert!(sent.contains(&json!({"no": "t3", "dept": "-", "none": ""})), "{sent:?}");
     let shown = p.run(&["preview", "bodies", "--key", "3", "--json"]).await.exits(0).json();
     assert!(shown["target"][0]["body"].as_str().is_some_and(|b| b.contains(r#""dept":"-""#)), "{shown}");
+    assert_eq!(
+        (shown["warnings"].as_array().map(Vec::len), shown["errors"].as_array().map(Vec::len)),
+        (Some(1), Some(0))
+    );
+}
+
+/// A08: what the source's records have shown is listed once, behind what the plan lists itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a08_fields_that_replies_have_shown_are_listed_and_no_data_changes() {
+    let (stub, docs) = changing(&[json!({"id": 1, "title": "a", "sum": 1.5, "memo": null})]).await;
+    let p = project(&stub.url, "");
+    plan(
+        &p,
+        "docs",
+        json!({"autoFillResponse": true, "response": [{"field": "id", "label": "编号", "type": "string"}]}),
+    );
+    let response = async || -> Vec<(String, String, bool)> {
+        let shown = p.run(&["preview", "docs", "--json"]).await.exits(0).json();
+        let list = shown["response"].as_array().unwrap().clone();
+        let text = |i: &Value, k: &str| i[k].as_str().unwrap_or("").to_owned();
+        list.iter()
+            .map(|i| (text(i, "field"), text(i, "type"), text(i, "describe") == "_autoFillResponse"))
+            .collect()
+    };
+    let entry = |field: &str, ty: &str, learned| (field.to_owned(), ty.to_owned(), learned);
+    let own = entry("id", "string", false);
+    assert_eq!(response().await, [own.clone()]);
+    p.run(&["run", "docs"]).await.exits(0);
+    let first =
+        [own, entry("title", "string", true), entry("sum", "float", true), entry("memo", "string", true)];
+    assert_eq!(response().await, first);
+    // A second run lists nothing twice; a field that is new, or is no longer null, tells its type.
+    p.run(&["run", "docs"]).await.exits(0);
+    assert_eq!(response().await, first);
+    docs.lock().unwrap().push(json!({"id": 2, "title": "b", "sum": 2, "memo": {"x": 1}, "rows": []}));
+    let run = p.run(&["run", "docs", "--json"]).await.exits(0).json();
+    assert_eq!((number(&run, "/records/new"), number(&run, "/records/changed")), (1, 0), "{run}");
+    let all = response().await;
+    assert!(
+        all.contains(&entry("memo", "object", true)) && all.contains(&entry("rows", "array", true)),
+        "{all:?}"
+    );
+    assert_eq!(all.len(), 5);
+    let words = p.run(&["preview", "docs"]).await.exits(0).out;
+    assert!(words.contains("rows  array  _autoFillResponse"), "{words}");
+    // Without the key nothing is listed.
+    plan(&p, "plain", json!({}));
+    assert!(p.run(&["preview", "plain", "--json"]).await.exits(0).json()["response"].is_null());
 }

@@ -261,6 +261,20 @@ fn what_stands_around_a_document() {
 }
 
 #[test]
+fn pictures_between_items() {
+    use Kind::*;
+    case(
+        "\"r\":[{\"a\":1},\n![聚水潭接口](https://pic.example/a.png)\n{\"b\":2}\n ![x](y)\n]}",
+        json!({"r": [{"a": 1}, {"b": 2}]}),
+        &[Markup, Markup],
+    );
+    let d = draft(
+        "![快麦与快麦的对接](https://pic.example/k.png)\n聚水潭\n{\"api\":\"/q\",\"id\":\"a\",\"number\":\"a\"}",
+    );
+    assert_eq!(d.plan["source"]["connector"], "jst");
+}
+
+#[test]
 fn the_platforms_that_a_text_names() {
     let connectors = |text: &str| {
         let d = draft(text);

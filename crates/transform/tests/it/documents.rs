@@ -94,6 +94,12 @@ fn a18_omission_remedy() {
         "A18"
     );
     assert_eq!(meta.omission_remedy.map(|r| r.crontab).as_deref(), Some("2 */2 * * *"));
+    let empty =
+        json(r#"{"api":"x","id":"id","omissionRemedy":{},"condition":[],"beatFlat":[],"operation":null}"#);
+    assert!(
+        Metadata::from_value(empty, Side::Source).0.omission_remedy.is_none(),
+        "what an editor leaves empty"
+    );
 }
 
 #[test]
