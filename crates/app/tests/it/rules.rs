@@ -233,7 +233,7 @@ async fn a08_fields_that_replies_have_shown_are_listed_and_no_data_changes() {
     };
     let entry = |field: &str, ty: &str, learned| (field.to_owned(), ty.to_owned(), learned);
     let own = entry("id", "string", false);
-    assert_eq!(response().await, [own.clone()]);
+    assert_eq!(response().await, std::slice::from_ref(&own));
     p.run(&["run", "docs"]).await.exits(0);
     let first =
         [own, entry("title", "string", true), entry("sum", "float", true), entry("memo", "string", true)];
