@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::bare::LONGEST_DIRECTIVE;
 use crate::repair::{Kind, Note, excerpt};
-use crate::strings::{Place, is_quote};
+use crate::strings::{Place, is_quote, looks_like_name};
 use crate::wide;
 
 /// Deepest nesting.
@@ -76,6 +76,23 @@ pub(crate) fn image(s: &str) -> Option<usize> {
     let (alt, address) = line.split_once("](")?;
     let close = address.find(')')?;
     Some(2 + alt.len() + 2 + close + 1)
+}
+
+/// A line that is longer than anybody writes: the page has lost its line breaks.
+const LONG_LINE: usize = 400;
+
+/// Where a comment ends that would take a whole flattened document along: before the next item or member.
+fn flattened(comment: &str, end: usize) -> usize {
+    if end <= LONG_LINE {
+        return end;
+    }
+    let line = comment.get(..end).unwrap_or("");
+    let next = line.match_indices(' ').map(|(at, _)| at + 1).take(LONG_LINE).find(|at| {
+        let rest = line.get(*at..).unwrap_or("");
+        let inner = rest.strip_prefix('{').map_or(rest, str::trim_start);
+        looks_like_name(inner)
+    });
+    next.unwrap_or(end)
 }
 
 /// True when JSON goes on behind pictures.
@@ -150,7 +167,7 @@ impl<'a> Reader<'a> {
                 self.step(c);
             } else if rest.starts_with("//") || (c == '#' && !rest.starts_with("##")) {
                 let end = rest.find('\n').unwrap_or(rest.len());
-                self.comment(end);
+                self.comment(flattened(rest, end));
             } else if rest.starts_with("/*") {
                 let end = rest.find("*/").map_or(rest.len(), |e| e + 2);
                 self.comment(end);

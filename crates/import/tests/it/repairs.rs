@@ -261,6 +261,17 @@ fn what_stands_around_a_document() {
 }
 
 #[test]
+fn comments_of_a_page_that_has_lost_its_lines() {
+    use Kind::*;
+    let items: Vec<Value> = (0..24).map(|n| json!({"field": format!("f{n}"), "value": "{{no}}"})).collect();
+    let list = items.iter().map(Value::to_string).collect::<Vec<_>>();
+    let body = format!("\"r\": [ {}, // 其余字段略 (见上) {} ] }}", list[0], list[1..].join(", "));
+    case(&body, json!({"r": items}), &[Comment]);
+    // With its lines, what stands behind the mark is out of use.
+    case("\"r\": [ 1, // {\"field\":\"old\"},\n 2 ] }", json!({"r": [1, 2]}), &[Comment]);
+}
+
+#[test]
 fn pictures_between_items() {
     use Kind::*;
     case(
