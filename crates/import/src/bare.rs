@@ -64,10 +64,17 @@ impl Reader<'_> {
             if i > most {
                 return None;
             }
-            let behind = rest.get(i + c.len_utf8()..).unwrap_or("");
             // Whatever is open inside: a name behind a comma, or at the beginning of a line, is the next member.
-            let next = behind.trim_start_matches(is_blank);
-            let name = next.starts_with(is_quote) && looks_like_name(next);
+            let (mut next, mut name) = ("", false);
+            if matches!(c, ',' | wide::COMMA | '\n') {
+                let behind = rest.get(i + c.len_utf8()..).unwrap_or("");
+                next = behind.trim_start_matches(is_blank);
+                self.work += (behind.len() - next.len()) as u64;
+                name = next.starts_with(is_quote) && looks_like_name(next);
+            }
+            if self.work > self.limit {
+                return None;
+            }
             match c {
                 ',' | wide::COMMA if name => {
                     found = Some(i);

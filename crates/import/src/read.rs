@@ -72,7 +72,7 @@ fn is_odd_blank(c: char) -> bool {
 /// Length of Markdown's `![words](address)` at the beginning of `s`.
 pub(crate) fn image(s: &str) -> Option<usize> {
     let words = s.strip_prefix("![")?;
-    let line = words.split('\n').next()?.get(..).filter(|l| l.len() < 2_048)?;
+    let line = near(words).lines().next()?;
     let (alt, address) = line.split_once("](")?;
     let close = address.find(')')?;
     Some(2 + alt.len() + 2 + close + 1)
@@ -81,18 +81,29 @@ pub(crate) fn image(s: &str) -> Option<usize> {
 /// A line that is longer than anybody writes: the page has lost its line breaks.
 const LONG_LINE: usize = 400;
 
-/// Where a comment ends that would take a whole flattened document along: before the next item or member.
-fn flattened(comment: &str, end: usize) -> usize {
-    if end <= LONG_LINE {
-        return end;
+/// How far ahead the next item of a flattened document is looked for, and a picture's end.
+const NEAR: usize = 2_048;
+
+/// The first bytes of a text.
+fn near(s: &str) -> &str {
+    (0..4).find_map(|back| s.get(..NEAR - back)).unwrap_or(s)
+}
+
+/// Where a comment ends: with its line; in a line longer than anybody writes, before the next item or member.
+fn line_comment(comment: &str) -> usize {
+    let head = near(comment);
+    if let Some(end) = head.find('\n') {
+        if end <= LONG_LINE {
+            return end;
+        }
     }
-    let line = comment.get(..end).unwrap_or("");
-    let next = line.match_indices(' ').map(|(at, _)| at + 1).take(LONG_LINE).find(|at| {
+    let line = head.lines().next().unwrap_or("");
+    let next = line.match_indices(' ').map(|(at, _)| at + 1).find(|at| {
         let rest = line.get(*at..).unwrap_or("");
-        let inner = rest.strip_prefix('{').map_or(rest, str::trim_start);
+        let inner = rest.strip_prefix('{').map_or(rest, |r| r.trim_start_matches([' ', '\t']));
         looks_like_name(inner)
     });
-    next.unwrap_or(end)
+    next.or_else(|| comment.find('\n')).unwrap_or(comment.len())
 }
 
 /// True when JSON goes on behind pictures.
@@ -166,8 +177,7 @@ impl<'a> Reader<'a> {
                 }
                 self.step(c);
             } else if rest.starts_with("//") || (c == '#' && !rest.starts_with("##")) {
-                let end = rest.find('\n').unwrap_or(rest.len());
-                self.comment(flattened(rest, end));
+                self.comment(line_comment(rest));
             } else if rest.starts_with("/*") {
                 let end = rest.find("*/").map_or(rest.len(), |e| e + 2);
                 self.comment(end);

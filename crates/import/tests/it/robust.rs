@@ -145,6 +145,16 @@ fn tangles_end() {
         "\"",
         "{\u{a0}",
         "{\"api\":\"/a\",\"id\":\"",
+        "![",
+        "{\"a\":1,![](",
+        "{\"a\":1, // {\"b\":1,",
+        "{\"a\":_function\n\n\n\n",
+        "{\"a\":_function(,",
+        "{\"a\":店 ",
+        "> ",
+        "1. {\n2. ",
+        "{\\\"api\\\":",
+        "{\"r\":\\[",
     ] {
         let text = one.repeat(n / one.len());
         let _ = read(text.as_bytes());
