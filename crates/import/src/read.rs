@@ -92,10 +92,8 @@ fn near(s: &str) -> &str {
 /// Where a comment ends: with its line; in a line longer than anybody writes, before the next item or member.
 fn line_comment(comment: &str) -> usize {
     let head = near(comment);
-    if let Some(end) = head.find('\n') {
-        if end <= LONG_LINE {
-            return end;
-        }
+    if let Some(end) = head.find('\n').filter(|end| *end <= LONG_LINE) {
+        return end;
     }
     let line = head.lines().next().unwrap_or("");
     let next = line.match_indices(' ').map(|(at, _)| at + 1).find(|at| {
