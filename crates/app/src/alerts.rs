@@ -4,11 +4,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use heliu_connect::notify::{Hook, Notifier, Shape, Style, shown};
+use heliu_connect::notify::{Hook, Mail, Notifier, Security, Shape, Style, address, shown};
 use heliu_engine::{Alarm, Delivered};
 use heliu_ledger::SqliteLedger;
 use heliu_model::alert::{Alert, AlertKind, Notice, Trouble};
-use heliu_model::config::{Settings, WebhookFile};
+use heliu_model::config::{MAIL, MailFile, Settings, WebhookFile};
 use heliu_model::ports::{AlertFilter, Alerts, Clock, Post};
 use heliu_model::{Failure, Lang, Secret, text};
 use serde_json::{Value, json};
@@ -71,7 +71,57 @@ impl Postman {
         Ok(Hook { name: name.clone(), url: Secret::new(url), secret, shape })
     }
 
-    async fn send(&self, file: &WebhookFile, notices: &[Notice]) -> Result<Hook, Failure> {
+    /// The mail settings with the password read from wherever it is.
+    async fn mail(&self, file: &MailFile) -> Result<Mail, Failure> {
+        let missing = |why: heliu_model::Text| {
+            let (en, zh) = (why.en, why.zh);
+            Failure::config("HL-7065", text!("mail cannot be sent: {en}", "无法发送邮件:{zh}"))
+                .at("heliu.toml: alerts.mail")
+        };
+        for words in file.to.iter().chain([&file.from]) {
+            address(words).map_err(missing)?;
+        }
+        let login = match (&file.username, &file.password) {
+            (Some(user), Some(password)) => {
+                let password =
+                    self.app.project.value_of(password, Some(&self.ledger)).await?.map_err(missing)?;
+                Some((user.clone(), Secret::new(password)))
+            }
+            _ => None,
+        };
+        let authority = match &file.ssl_ca {
+            Some(name) => {
+                let path = self.app.project.dir.join(name);
+                Some(std::fs::read(&path).map_err(|e| {
+                    let (name, why) = (name.clone(), e.to_string());
+                    missing(text!("`{name}` cannot be read: {why}", "无法读取 `{name}`:{why}"))
+                })?)
+            }
+            None => None,
+        };
+        let security = file.security.as_deref().and_then(Security::parse).unwrap_or(Security::Tls);
+        Ok(Mail {
+            name: MAIL.into(),
+            host: file.host.clone(),
+            port: file.port.unwrap_or(security.port()),
+            security,
+            login,
+            from: file.from.clone(),
+            to: file.to.clone(),
+            authority,
+        })
+    }
+
+    /// Sends to one of the settings' channels; where that was, as it may be shown.
+    async fn send(&self, channel: &str, notices: &[Notice]) -> Result<String, Failure> {
+        let settings = &self.app.project.settings;
+        let style = Style { lang: lang(settings, &self.app.out), tz: ZONE };
+        let Some(file) = settings.webhooks.iter().find(|h| h.name == channel) else {
+            let Some(file) = &settings.mail else { return Ok(String::new()) };
+            let mail = self.mail(file).await?;
+            mail.send(notices, style).await?;
+            return Ok(mail.place());
+        };
         let hook = self.hook(file).await?;
         let notifier = match self.notifier.get() {
             Some(n) => n,
@@ -80,23 +130,22 @@ impl Postman {
                 self.notifier.get_or_init(|| fresh)
             }
         };
-        let style = Style { lang: lang(&self.app.project.settings, &self.app.out), tz: ZONE };
         notifier.send(&hook, notices, style, self.app.clock.now()).await?;
-        Ok(hook)
+        Ok(shown(hook.url.expose()))
     }
 }
 
 #[async_trait]
 impl Post for Postman {
     fn channels(&self) -> Vec<String> {
-        self.app.project.settings.webhooks.iter().map(|h| h.name.clone()).collect()
+        self.app.project.settings.channels().map(str::to_owned).collect()
     }
 
     async fn post(&self, channel: &str, notices: &[Notice]) -> Result<(), Failure> {
-        let Some(file) = self.app.project.settings.webhooks.iter().find(|h| h.name == channel) else {
-            return Ok(());
-        };
-        self.send(file, notices).await.map(|_| ())
+        if self.app.project.settings.channels().any(|name| name == channel) {
+            self.send(channel, notices).await?;
+        }
+        Ok(())
     }
 }
 
@@ -131,7 +180,7 @@ fn log(out: &Out, told: Result<Delivered, Failure>) {
 impl App {
     /// How runs of this project raise alerts.
     pub fn alarm(&self, ledger: &SqliteLedger) -> Alarm {
-        let channels: Vec<String> = self.project.settings.webhooks.iter().map(|h| h.name.clone()).collect();
+        let channels: Vec<String> = self.project.settings.channels().map(str::to_owned).collect();
         Alarm {
             alerts: Arc::new(ledger.clone()),
             clock: self.clock.clone(),
@@ -142,7 +191,7 @@ impl App {
 
     /// Sends what is to be sent, at the end of a command. Whatever happens, the command ends soon and as it would.
     pub async fn tell(&self, ledger: &SqliteLedger) {
-        if self.project.settings.webhooks.is_empty() {
+        if self.project.settings.channels().next().is_none() {
             return;
         }
         let app = self.again();
@@ -167,7 +216,7 @@ pub async fn in_service(app: impl Fn() -> App, ledger: SqliteLedger) {
     let notifier: Arc<OnceLock<Notifier>> = Arc::default();
     loop {
         let now = app();
-        if !now.project.settings.webhooks.is_empty() {
+        if now.project.settings.channels().next().is_some() {
             let (out, clock) = (now.out, now.clock.clone());
             let post = Postman::new(now, ledger.clone(), notifier.clone());
             log(&out, heliu_engine::deliver(&ledger, &post, &*clock).await);
@@ -231,26 +280,25 @@ async fn test(app: &App) -> Done {
     let out = &app.out;
     let ledger = app.ledger()?;
     let post = Postman::new(app.again(), ledger, Arc::default());
-    let hooks = &app.project.settings.webhooks;
-    if hooks.is_empty() {
+    let channels: Vec<&str> = app.project.settings.channels().collect();
+    if channels.is_empty() {
         return Err(Failure::config("HL-8021", text!("no address is configured", "没有配置告警地址"))
             .at("heliu.toml: alerts")
             .hint(text!(
-                "add `[alerts]` with `webhook = \"https://…\"`",
-                "请添加 `[alerts]` 与 `webhook = \"https://…\"`"
+                "add `[alerts]` with `webhook = \"https://…\"`, or `[alerts.mail]`",
+                "请添加 `[alerts]` 与 `webhook = \"https://…\"`,或 `[alerts.mail]`"
             ))
             .into());
     }
     let mut code = 0;
-    for file in hooks {
-        let sent = post.send(file, &[test_notice(app)]).await;
+    for name in channels {
+        let sent = post.send(name, &[test_notice(app)]).await;
         if out.json {
             let error = sent.as_ref().err().map(|f| out.failure_json(f));
-            out.value(&json!({"webhook": file.name, "ok": sent.is_ok(), "error": error}));
+            out.value(&json!({"webhook": name, "ok": sent.is_ok(), "error": error}));
         } else {
             match &sent {
-                Ok(hook) => {
-                    let (name, at) = (&file.name, shown(hook.url.expose()));
+                Ok(at) => {
                     out.line(&out.say(&text!("`{name}` ({at}): arrived", "`{name}`({at}):已送达")));
                 }
                 Err(f) => out.show_failure(f),

@@ -29,6 +29,12 @@ const SETTINGS: &str = r#"# Settings of this project; every key is optional. 本
 # name = "ops"
 # url = { secret = "ding-url" }
 # secret = { secret = "ding-sign" }
+# [alerts.mail]              # alerts by mail 邮件告警
+# host = "smtp.example.com"
+# username = "ops@example.com"
+# password = { secret = "mail" }
+# from = "heliu <ops@example.com>"
+# to = ["it@example.com"]
 "#;
 
 const JUSHUITAN: &str = r#"# 聚水潭开放平台. `heliu platforms jushuitan` lists credentials and interfaces.

@@ -99,7 +99,7 @@ impl Live {
         let live = self.clone();
         let channels = move || {
             let settings = &live.generation().app.project.settings;
-            settings.webhooks.iter().map(|h| h.name.clone()).collect()
+            settings.channels().map(str::to_owned).collect()
         };
         heliu_engine::Alarm { channels: Arc::new(channels), ..self.generation().app.alarm(ledger) }
     }

@@ -242,7 +242,6 @@ async fn the_settings_of_alerts_are_checked() {
     let p = Project::new();
     for (file, said) in [
         ("[alerts]\nwebhok = \"x\"\n", "`webhook`"),
-        ("[alerts]\nmail = \"a@b\"\n", "alerts.mail"),
         ("[alerts]\nlate = \"1s\"\n", "alerts.late"),
         ("[alerts]\nwebhooks = \"x\"\n", "alerts.webhooks"),
         ("[[alerts.webhooks]]\nname = \"x\"\n", "alerts.webhooks[0].url"),

@@ -16,6 +16,7 @@ mod import;
 mod json_server;
 mod lints;
 mod losses;
+mod mail;
 mod mishaps;
 mod mysql;
 mod outbound;

@@ -15,7 +15,7 @@ use crate::stub::{Reply, Stub};
 const KEY: &str = "tok-77c1d09be2f4a6";
 
 /// An authority: its certificate as PEM, and what signs.
-fn authority() -> (String, Issuer<'static, KeyPair>) {
+pub fn authority() -> (String, Issuer<'static, KeyPair>) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
@@ -24,7 +24,7 @@ fn authority() -> (String, Issuer<'static, KeyPair>) {
 }
 
 /// A server for `localhost` with a certificate of the authority.
-fn acceptor(by: &Issuer<'static, KeyPair>, change: impl Fn(&mut CertificateParams)) -> TlsAcceptor {
+pub fn acceptor(by: &Issuer<'static, KeyPair>, change: impl Fn(&mut CertificateParams)) -> TlsAcceptor {
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     change(&mut params);
     let key = KeyPair::generate().unwrap();

@@ -113,16 +113,21 @@ pub struct Reach {
     pub proxy: Option<String>,
 }
 
+/// Makes TLS usable in this process.
+pub(crate) fn ready() {
+    PROVIDER.call_once(|| {
+        // Somebody else may have installed one; any will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
 impl Client {
     /// A client. Proxies come from the environment unless a connector names one. Certificates are always verified.
     ///
     /// # Errors
     /// The system's or the connector's certificates, or the proxy, cannot be used.
     pub fn new(timeouts: Timeouts, reach: &Reach) -> Result<Client, Failure> {
-        PROVIDER.call_once(|| {
-            // Somebody else may have installed one; any will do.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        });
+        ready();
         let bad = |what: &str, e: &dyn std::error::Error| {
             let why = chain(e);
             let what = what.to_owned();

@@ -81,8 +81,8 @@ pub const CODES: &[Code] = &[
         ("no address for alerts", "没有告警地址"),
         ("`heliu alerts --test` has nobody to write to", "`heliu alerts --test` 没有可发送的地址"),
         (
-            "add `[alerts]` with `webhook`, or `[[alerts.webhooks]]`, to heliu.toml",
-            "请在 heliu.toml 中添加 `[alerts]` 的 `webhook` 或 `[[alerts.webhooks]]`",
+            "add `[alerts]` with `webhook`, or `[[alerts.webhooks]]`, or `[alerts.mail]`, to heliu.toml",
+            "请在 heliu.toml 中添加 `[alerts]` 的 `webhook`、`[[alerts.webhooks]]` 或 `[alerts.mail]`",
         ),
     ),
     code(

@@ -112,7 +112,15 @@ pub const KEYS: &[Key] = &[
             "更多地址的列表:`[[alerts.webhooks]]`,含 `name`、`url`、`secret`、`shape`",
         ),
     ),
-    key("alerts", "mail", "", ("alerts by mail; not available yet", "邮件告警;暂不支持")),
+    key(
+        "alerts",
+        "mail",
+        "",
+        (
+            "the table `[alerts.mail]`: a server, a sender, receivers",
+            "表 `[alerts.mail]`:服务器、发件人与收件人",
+        ),
+    ),
     key(
         "alerts",
         "late",
@@ -154,6 +162,43 @@ pub const KEYS: &[Key] = &[
         (
             "`\"json\"`, `\"dingtalk\"` or `\"wecom\"`; else by the address",
             "`\"json\"`、`\"dingtalk\"` 或 `\"wecom\"`;默认按地址判断",
+        ),
+    ),
+    key("alerts.mail", "host", "", ("the SMTP server", "SMTP 服务器")),
+    key(
+        "alerts.mail",
+        "security",
+        "\"tls\"",
+        (
+            "`\"tls\"` from the first byte, `\"starttls\"` before anything is said, or `\"none\"`: a password goes in the open to this machine only",
+            "`\"tls\"` 全程加密,`\"starttls\"` 先协商加密再通信,`\"none\"` 不加密:密码只能明文发往本机",
+        ),
+    ),
+    key("alerts.mail", "port", "465, 587, 25", ("the port; by `security`", "端口;默认随 `security`")),
+    key("alerts.mail", "username", "", ("user name, if the server wants one", "用户名(服务器需要时)")),
+    key(
+        "alerts.mail",
+        "password",
+        "",
+        (
+            "password or the mail provider's authorisation code; text, `{ env = \"…\" }`, `{ secret = \"…\" }` or `{ file = \"…\" }`",
+            "密码或邮箱授权码;可为文本、`{ env = \"…\" }`、`{ secret = \"…\" }` 或 `{ file = \"…\" }`",
+        ),
+    ),
+    key(
+        "alerts.mail",
+        "from",
+        "",
+        ("the sender, such as `\"heliu <ops@example.com>\"`", "发件人,例如 `\"heliu <ops@example.com>\"`"),
+    ),
+    key("alerts.mail", "to", "", ("one receiver or a list of them", "一个或多个收件人")),
+    key(
+        "alerts.mail",
+        "ssl_ca",
+        "",
+        (
+            "file with the certificate (PEM) of an authority of your own, from the project directory",
+            "自建颁发机构的证书文件(PEM),路径相对项目目录",
         ),
     ),
     key(

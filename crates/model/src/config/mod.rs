@@ -10,7 +10,7 @@ mod settings;
 pub use connector::{ConnectorFile, CredentialValue};
 pub use keys::{KEYS, Key};
 pub use plan::{PlanFile, SideFile};
-pub use settings::{Settings, WebhookFile};
+pub use settings::{MAIL, MailFile, Settings, WebhookFile};
 
 use crate::{Problem, text};
 

@@ -26,6 +26,8 @@ pub struct Settings {
     pub retention_every_ms: Option<i64>,
     /// Addresses that alerts are posted to.
     pub webhooks: Vec<WebhookFile>,
+    /// Where alerts are mailed.
+    pub mail: Option<MailFile>,
     /// Milliseconds that a tick may wait before its schedule is late.
     pub alert_late_ms: Option<i64>,
     /// Language of messages to people; else that of the program.
@@ -53,6 +55,92 @@ pub struct WebhookFile {
     pub shape: Option<String>,
 }
 
+/// Where alerts are mailed: `[alerts.mail]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailFile {
+    /// Server.
+    pub host: String,
+    /// Its port; else by `security`.
+    pub port: Option<u16>,
+    /// `tls`, `starttls` or `none`; else `tls`.
+    pub security: Option<String>,
+    /// User name.
+    pub username: Option<String>,
+    /// Password.
+    pub password: Option<CredentialValue>,
+    /// Sender.
+    pub from: String,
+    /// Receivers.
+    pub to: Vec<String>,
+    /// File with the certificate (PEM) of an authority of one's own.
+    pub ssl_ca: Option<String>,
+}
+
+/// What the mail channel is called, in messages and in the ledger.
+pub const MAIL: &str = "mail";
+
+/// True for a server on this machine, with which a password may be spoken in the open.
+fn local(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn mail(v: &Value, problems: &mut Vec<Problem>) -> Option<MailFile> {
+    let at = "alerts.mail";
+    let Some(map) = v.as_object() else {
+        problems.push(
+            Problem::error("HL-1004", at, text!("mail is a table", "邮件设置应为表")).hint(text!(
+                "write `[alerts.mail]` with `host`, `from` and `to`, and `username` and `password` where the server wants them",
+                "请写成 `[alerts.mail]`,含 `host`、`from`、`to`,服务器需要时再加 `username` 与 `password`"
+            )),
+        );
+        return None;
+    };
+    let mut f = Fields::new(map, at, problems);
+    f.only(&names(at));
+    let security = f.choice("security", &["tls", "starttls", "none"]);
+    let port = f.number("port", 1, 65_535).and_then(|n| u16::try_from(n).ok());
+    let (username, ssl_ca) = (f.text("username"), f.text("ssl_ca"));
+    let password = f.raw("password").and_then(|v| value(v, f.at("password"), f.problems));
+    let to = match f.raw("to") {
+        Some(Value::String(one)) => one.split(',').map(|s| s.trim().to_owned()).collect(),
+        Some(_) => {
+            let list = f.list("to").cloned().unwrap_or_default();
+            list.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect()
+        }
+        None => Vec::new(),
+    };
+    let to: Vec<String> = to.into_iter().filter(|s| !s.is_empty()).collect();
+    if to.is_empty() {
+        f.missing("to", text!("give one address or a list of them", "请填写一个或多个地址"));
+    }
+    let (host, from) = (f.text("host"), f.text("from"));
+    if host.is_none() {
+        f.missing("host", text!("give the name of the server", "请填写服务器名称"));
+    }
+    if from.is_none() {
+        f.missing("from", text!("give the sender's address", "请填写发件人地址"));
+    }
+    if username.is_some() != password.is_some() {
+        let key = if username.is_some() { "password" } else { "username" };
+        f.missing(key, text!("a user name and a password belong together", "用户名与密码须同时填写"));
+    }
+    if let (Some("none"), Some(host), true) = (security.as_deref(), &host, password.is_some())
+        && !local(host)
+    {
+        let host = host.clone();
+        f.problems.push(
+            Problem::error(
+                "HL-1004",
+                f.at("security"),
+                text!("the password would travel to `{host}` in the open", "密码会以明文发送到 `{host}`"),
+            )
+            .hint(text!("use `\"tls\"` or `\"starttls\"`", "请使用 `\"tls\"` 或 `\"starttls\"`")),
+        );
+    }
+    Some(MailFile { host: host?, port, security, username, password, from: from?, to, ssl_ca })
+}
+
 fn webhook(v: &Value, i: usize, problems: &mut Vec<Problem>) -> Option<WebhookFile> {
     let at = format!("alerts.webhooks[{i}]");
     let Some(map) = v.as_object() else {
@@ -77,6 +165,11 @@ fn webhook(v: &Value, i: usize, problems: &mut Vec<Problem>) -> Option<WebhookFi
 }
 
 impl Settings {
+    /// Names of everything that alerts are sent to.
+    pub fn channels(&self) -> impl Iterator<Item = &str> {
+        self.webhooks.iter().map(|w| w.name.as_str()).chain(self.mail.iter().map(|_| MAIL))
+    }
+
     /// Reads a tree.
     pub fn read(tree: &Value) -> (Settings, Vec<Problem>) {
         let mut problems = Vec::new();
@@ -136,15 +229,8 @@ impl Settings {
         if let Some(m) = f.object("alerts") {
             let mut s = Fields::new(m, "alerts", f.problems);
             s.only(&names("alerts"));
-            if s.raw("mail").is_some() {
-                s.problems.push(
-                    Problem::error(
-                        "HL-1011",
-                        "alerts.mail",
-                        text!("alerts by mail are not available yet", "暂不支持邮件告警"),
-                    )
-                    .hint(text!("use `webhook`", "请使用 `webhook`")),
-                );
+            if let Some(v) = s.raw("mail") {
+                out.mail = mail(v, s.problems);
             }
             out.alert_lang = s.choice("lang", &["zh", "en"]);
             out.alert_late_ms = s.duration("late");
@@ -172,7 +258,7 @@ impl Settings {
                     out.webhooks.extend(webhook(v, i, s.problems));
                 }
             }
-            let mut names: Vec<&str> = out.webhooks.iter().map(|w| w.name.as_str()).collect();
+            let mut names: Vec<&str> = out.channels().collect();
             names.sort_unstable();
             if let Some(pair) = names.windows(2).find(|p| p.first() == p.last()) {
                 let name = pair.concat();

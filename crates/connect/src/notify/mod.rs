@@ -1,6 +1,8 @@
-//! Notices on their way to people: a JSON webhook, robots of 钉钉 and 企业微信.
+//! Notices on their way to people: a JSON webhook, robots of 钉钉 and 企业微信, mail.
 //!
 //! An address like these is a secret as a whole: whoever has it can write to the group. It is never shown.
+
+mod mail;
 
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::http::{Client, Mask, Reach, Timeouts, Wire};
+
+pub use mail::{Mail, Security, address};
 
 /// Most bytes of a message of 企业微信.
 const WECOM_BYTES: usize = 4_000;
@@ -404,7 +408,7 @@ mod tests {
     /// Signatures computed by the vendor's published sample.
     #[test]
     fn a_robot_of_dingtalk_is_signed_as_published() {
-        let all: Value = serde_json::from_str(include_str!("../tests/data/signatures.json")).unwrap();
+        let all: Value = serde_json::from_str(include_str!("../../tests/data/signatures.json")).unwrap();
         let robots = all["vectors"]
             .as_array()
             .unwrap()
