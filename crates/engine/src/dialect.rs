@@ -246,6 +246,11 @@ impl Renderer for DialectRenderer {
         grouping::groups(self.request.metadata())
     }
 
+    fn keys(&self, content: &Bytes) -> Vec<Vec<String>> {
+        let record = Value::parse(content);
+        record.map(|r| grouping::keys(self.request.metadata(), &r)).unwrap_or_default()
+    }
+
     fn gather(&self, contents: &[Bytes]) -> Vec<Gathered> {
         let mut read = Vec::with_capacity(contents.len());
         let mut alone = Vec::new();

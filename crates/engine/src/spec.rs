@@ -111,7 +111,14 @@ pub trait Renderer: Send + Sync {
         false
     }
 
-    /// What is rendered in place of these records, in their order; asked only of one that gathers.
+    /// What a record is put together by: records that share a key belong together. None: it stands alone. Asked only of
+    /// one that gathers.
+    fn keys(&self, _content: &Bytes) -> Vec<Vec<String>> {
+        Vec::new()
+    }
+
+    /// What is rendered in place of these records, in their order; asked only of one that gathers, for all records that
+    /// belong together.
     fn gather(&self, contents: &[Bytes]) -> Vec<Gathered> {
         let alone = |(i, c): (usize, &Bytes)| Gathered { content: c.clone(), members: vec![i] };
         contents.iter().enumerate().map(alone).collect()

@@ -4,6 +4,7 @@
 //! order. What is handed over stays in memory until it is written; its size is bounded.
 
 mod batch;
+mod together;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -107,9 +108,13 @@ impl Writers {
 
     /// Hands records to their writers, in order.
     pub async fn hand(&self, due: Vec<Due>) {
-        for due in due {
-            // Records that are put together are held until all are there, however much room they take.
+        for mut due in due {
+            // Records that are put together are held until all are there, however much room they take; but not the whole
+            // pages of which they are slices.
             let held = self.ctx.renderer.gathers();
+            if held {
+                due.content = bytes::Bytes::copy_from_slice(&due.content);
+            }
             let kib = if held { 0 } else { kib(due.content.len()).min(ROOM_KIB) as u32 };
             let shard = shard_of(due.row, self.queues.len());
             let Ok(room) = self.room.clone().acquire_many_owned(kib).await else { return };

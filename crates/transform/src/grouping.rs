@@ -311,6 +311,20 @@ pub fn groups(meta: &Metadata) -> bool {
     meta.group_calculate.is_some() || merges
 }
 
+/// What a record is put together by: records of a unit share a key. Several keys where a record's own rows are spread
+/// over several bills.
+pub fn keys(meta: &Metadata, record: &Value) -> Vec<Vec<String>> {
+    match &meta.group_calculate {
+        Some(calculate) => {
+            let mut keys: Vec<_> =
+                calculate.flat(record).iter().map(|r| key_of(r, &calculate.header).0).collect();
+            keys.dedup();
+            keys
+        }
+        None => vec![key_of(record, &meta.operation.fields).0],
+    }
+}
+
 /// Forms units from waiting records, in their order of first appearance.
 pub fn units(meta: &Metadata, records: &[Value]) -> Vec<Unit> {
     if let Some(calculate) = &meta.group_calculate {

@@ -10,7 +10,7 @@ use heliu_model::ports::{
 };
 use heliu_model::{Call, Class, Failure, retry, text};
 
-use super::WriteCtx;
+use super::{WriteCtx, together};
 use crate::fetch::interrupted;
 use crate::spec::Written;
 
@@ -199,15 +199,27 @@ impl Batches {
             let work = self.render(dues);
             return self.put(work).await;
         }
+        let most = self.ctx.target.shape().max_rows.min(self.ctx.batch).max(1);
+        let goes = together::goes(self.ctx.renderer.as_ref(), dues.iter().map(|d| &d.content), most);
+        let mut dues: Vec<Option<Due>> = dues.into_iter().map(Some).collect();
         let mut ended = Ok(());
-        for mut work in self.gathered(&dues) {
-            if ended.is_ok() && !self.ctx.heart.over() {
-                ended = self.put(work).await;
+        for go in goes {
+            // Contents that are written are given up.
+            let go: Vec<Due> = go.into_iter().filter_map(|at| dues.get_mut(at)?.take()).collect();
+            if ended.is_err() || self.ctx.heart.over() {
+                let outcomes = go.iter().map(|d| (d.row, d.version, Outcome::Released)).collect();
+                self.settle(None, Vec::new(), outcomes).await?;
                 continue;
             }
-            let refs = std::mem::take(&mut work.refs);
-            refs.iter().for_each(|m| m.end(Outcome::Released, &mut work.outcomes));
-            self.settle(None, Vec::new(), agreed(work.outcomes)).await?;
+            for mut work in self.gathered(&go) {
+                if ended.is_ok() && !self.ctx.heart.over() {
+                    ended = self.put(work).await;
+                    continue;
+                }
+                let refs = std::mem::take(&mut work.refs);
+                refs.iter().for_each(|m| m.end(Outcome::Released, &mut work.outcomes));
+                self.settle(None, Vec::new(), agreed(work.outcomes)).await?;
+            }
         }
         ended
     }
