@@ -21,11 +21,21 @@ pub fn lang() -> Lang {
 
 /// The command line, with texts in the user's language.
 pub fn command(lang: Lang) -> Command {
-    let mut command = Cli::command().mut_subcommand("sandbox", |c| c.after_help(faults(lang)));
+    let mut command = numbers(Cli::command().mut_subcommand("sandbox", |c| c.after_help(faults(lang))));
     if lang == Lang::Zh {
         command = chinese(command.about("在业务系统之间搬运数据,并证明一条不漏"), "");
     }
     command
+}
+
+/// What begins with a minus and a digit is a value: it is judged as one, instead of being taken for an option.
+fn numbers(command: Command) -> Command {
+    let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+    let command = command.mut_args(|a| {
+        let valued = !a.is_positional() && a.get_action().takes_values();
+        if valued { a.allow_negative_numbers(true) } else { a }
+    });
+    names.iter().fold(command, |c, name| c.mut_subcommand(name, numbers))
 }
 
 /// The faults that a sandbox knows, one a line.
@@ -106,7 +116,26 @@ pub fn failure(e: &clap::Error) -> Failure {
             text!("`{arg}` needs a value", "`{arg}` 需要一个值")
         }
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
-            text!("`{value}` is no value for `{arg}`", "`{arg}` 的值 `{value}` 无效")
+            let digits = value.trim_start_matches('-');
+            let number = digits.starts_with(|c: char| c.is_ascii_digit())
+                && digits.chars().all(|c| c.is_ascii_digit() || c == '.');
+            match (number, value.starts_with('-'), digits.contains('.')) {
+                (true, true, _) => text!(
+                    "`{value}` is no value for `{arg}`: it cannot be negative",
+                    "`{arg}` 的值 `{value}` 无效:不能为负数"
+                ),
+                (true, _, true) => text!(
+                    "`{value}` is no value for `{arg}`: it is a whole number",
+                    "`{arg}` 的值 `{value}` 无效:应为整数"
+                ),
+                (true, _, _) => {
+                    text!(
+                        "`{value}` is no value for `{arg}`: out of range",
+                        "`{arg}` 的值 `{value}` 无效:超出范围"
+                    )
+                }
+                _ => text!("`{value}` is no value for `{arg}`", "`{arg}` 的值 `{value}` 无效"),
+            }
         }
         _ => {
             let said = e.to_string();

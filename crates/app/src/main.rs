@@ -8,6 +8,7 @@ mod cmd;
 mod demo;
 mod failpoints;
 mod help;
+mod identity;
 mod lint;
 mod maps;
 mod output;

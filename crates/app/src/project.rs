@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use heliu_ledger::SqliteLedger;
-use heliu_model::config::{ConnectorFile, CredentialValue, PlanFile, Settings, parse_tree};
+use heliu_model::config::{ConnectorFile, CredentialValue, Doubled, PlanFile, Settings, doubled, parse_tree};
 use heliu_model::{ConnectorSpec, Failure, Problem, Secret, Severity, Text, text};
 
 use crate::output::Stop;
@@ -86,6 +86,43 @@ fn in_file(mut problems: Vec<Problem>, file: &str) -> Vec<Problem> {
         p.file = file.to_owned();
     }
     problems
+}
+
+/// A plan in a folder of its own has no name.
+fn in_folder(file: &str) -> Problem {
+    let at = file.to_owned();
+    Problem {
+        file: at.clone(),
+        ..Problem::error(
+            "HL-1018",
+            "",
+            text!(
+                "`{at}` is in a folder below plans/: it is no plan",
+                "`{at}` 位于 plans/ 的子目录中,不是方案"
+            ),
+        )
+        .hint(text!(
+            "a plan is plans/NAME.json, and its name holds no slash: move the file there",
+            "方案文件应为 plans/名称.json,名称中不含斜杠:请将文件移到 plans/ 下"
+        ))
+    }
+}
+
+/// Keys that stand twice: in our own part a fault, in metadata (which may be older than this program) a warning.
+fn twice(source: &str) -> Vec<Problem> {
+    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+    let find = |d: Doubled| {
+        let [(line, column), (line2, column2)] = d.places;
+        let key = d.path.clone();
+        let said = text!(
+            "`{key}` stands twice: at line {line}, column {column}, and at line {line2}, column {column2}; only the last one would count",
+            "`{key}` 重复出现:第 {line} 行第 {column} 列与第 {line2} 行第 {column2} 列;只有最后一个生效"
+        );
+        let inside = ["source.metadata.", "target.metadata."].iter().any(|m| d.path.starts_with(m));
+        let make = if inside { Problem::warning } else { Problem::error };
+        make("HL-1019", d.path, said).hint(text!("remove the one that is not meant", "请删除多余的一个"))
+    };
+    doubled(source).into_iter().map(find).collect()
 }
 
 impl Project {
@@ -184,9 +221,29 @@ impl Project {
         }
     }
 
+    /// A plan's text as it stands in its file.
+    pub fn plan_text(&self, name: &str) -> Option<String> {
+        self.text(&format!("plans/{name}.json")).ok()
+    }
+
     /// Names of all plans.
     pub fn plan_names(&self) -> Vec<String> {
         self.stems("plans", &["json"])
+    }
+
+    /// Plan files in folders below `plans/`, which nobody runs.
+    pub fn buried_plans(&self) -> Vec<Problem> {
+        let folders = std::fs::read_dir(self.dir.join("plans")).into_iter().flatten().flatten();
+        let mut files: Vec<String> = folders
+            .filter(|e| e.path().is_dir())
+            .filter_map(|e| e.file_name().into_string().ok())
+            .flat_map(|folder| {
+                let inside = stems(&self.dir.join("plans").join(&folder), &["json"]);
+                inside.into_iter().map(move |(stem, _)| format!("plans/{folder}/{stem}.json"))
+            })
+            .collect();
+        files.sort();
+        files.iter().map(|file| Problem { severity: Severity::Warning, ..in_folder(file) }).collect()
     }
 
     /// Names of all connectors.
@@ -250,6 +307,9 @@ impl Project {
     pub fn plan(&self, name: &str) -> Result<Read<PlanFile>, Vec<Problem>> {
         let stem = name.trim_end_matches(".json").trim_start_matches("plans/");
         let file = format!("plans/{stem}.json");
+        if stem.contains(['/', '\\']) {
+            return Err(vec![in_folder(&file)]);
+        }
         let source = match self.text(&file) {
             Ok(s) => s,
             Err(e) if e.kind() == std::io::ErrorKind::InvalidData => {
@@ -265,7 +325,8 @@ impl Project {
             Err(_) => return Err(Self::missing(("plan", "方案"), "plans", stem, &self.plan_names())),
         };
         let tree = parse_tree(&source, true).map_err(|p| in_file(vec![p], &file))?;
-        let (value, problems) = PlanFile::read(&tree, stem);
+        let (value, mut problems) = PlanFile::read(&tree, stem);
+        problems.extend(twice(&source));
         Ok(Read { value, problems: in_file(problems, &file), file })
     }
 
@@ -279,6 +340,9 @@ impl Project {
             let Ok(source) = self.text(&file) else { continue };
             let tree = parse_tree(&source, json).map_err(|p| in_file(vec![p], &file))?;
             let (value, mut problems) = ConnectorFile::read(&tree);
+            if json {
+                problems.extend(twice(&source));
+            }
             if !json && self.dir.join(format!("connectors/{name}.json")).exists() {
                 problems.push(Problem::warning(
                     "HL-1017",

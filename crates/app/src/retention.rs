@@ -73,7 +73,7 @@ impl App {
         }
         let mut plans = Vec::new();
         for (name, days) in rules {
-            if let Some(row) = ledger.find_plan(&name).await? {
+            if let Some(row) = crate::identity::row(self, ledger, &name).await? {
                 plans.push((row.id, days.map(|d| self.days_ago(d))));
             }
         }

@@ -396,7 +396,7 @@ impl App {
         l: &Loaded,
     ) -> Result<Option<lint::Samples>, Stop> {
         if let Some(ledger) = ledger
-            && let Some(row) = ledger.find_plan(&l.name).await?
+            && let Some(row) = crate::identity::row(self, ledger, &l.name).await?
         {
             let filter = RecordFilter { limit: 50, ..RecordFilter::default() };
             let rows: Vec<_> = ledger.records(row.id, filter).await?.iter().map(|r| r.row).collect();
@@ -446,7 +446,18 @@ impl App {
     ///
     /// # Errors
     /// Every problem of its files.
-    pub async fn build(&self, registry: &Registry, ledger: &SqliteLedger, l: Loaded) -> Result<Ready, Stop> {
+    pub async fn build(
+        &self,
+        registry: &Registry,
+        ledger: &SqliteLedger,
+        mut l: Loaded,
+    ) -> Result<Ready, Stop> {
+        let copy = crate::identity::copied(self, ledger, &l.name, &l.plan.id).await?;
+        let errors = l.problems.iter().any(|p| p.severity == Severity::Error);
+        if copy.is_none() && !errors {
+            crate::identity::settle(self, ledger, &l.name, &l.plan.id).await?;
+        }
+        l.problems.extend(copy);
         let (errors, warnings): (Vec<_>, Vec<_>) =
             l.problems.into_iter().partition(|p| p.severity == Severity::Error);
         let (Some(source_spec), Some(target_spec), true) = (&l.source, &l.target, errors.is_empty()) else {
@@ -531,8 +542,8 @@ impl App {
     /// Neither the project nor the ledger knows the plan.
     pub async fn find(&self, ledger: &SqliteLedger, name: &str) -> Result<(Option<PlanRow>, Tz), Stop> {
         let stem = name.trim_start_matches("plans/").trim_end_matches(".json");
-        let row = ledger.find_plan(stem).await?;
         let file = self.project.plan(stem);
+        let row = crate::identity::row(self, ledger, stem).await?;
         if row.is_none()
             && let Err(problems) = file
         {

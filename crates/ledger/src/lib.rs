@@ -137,6 +137,23 @@ impl SqliteLedger {
         &self.inner.dir
     }
 
+    /// The row of the plan with this id, whatever it was called when it ran last.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn plan_by_id(&self, id: &str) -> Result<Option<heliu_model::ports::PlanRow>, Failure> {
+        let id = id.to_owned();
+        self.read(move |db, _| runs::plan_by_id(db, &id)).await
+    }
+
+    /// The plan on whose behalf a call was made, if there is one.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn plan_of_call(&self, call: i64) -> Result<Option<heliu_model::ports::PlanRow>, Failure> {
+        self.read(move |db, _| runs::plan_of_call(db, call)).await
+    }
+
     /// Runs `work` in one write transaction, off the async threads; `what` names it among [`COMMITS`].
     async fn write<T: Send + 'static>(
         &self,

@@ -69,11 +69,31 @@ pub(crate) fn find_plan(db: &Connection, name: &str) -> Result<Option<PlanRow>, 
     Ok(db.prepare_cached(&format!("{PLAN} WHERE name = ?1"))?.query_row([name], plan_row).optional()?)
 }
 
+pub(crate) fn plan_by_id(db: &Connection, uuid: &str) -> Result<Option<PlanRow>, Stop> {
+    let mut q = db.prepare_cached(&format!("{PLAN} WHERE uuid = ?1 ORDER BY id LIMIT 1"))?;
+    Ok(q.query_row([uuid], plan_row).optional()?)
+}
+
+pub(crate) fn plan_of_call(db: &Connection, call: i64) -> Result<Option<PlanRow>, Stop> {
+    let mut q = db.prepare_cached(&format!("{PLAN} WHERE id = (SELECT plan FROM calls WHERE id = ?1)"))?;
+    Ok(q.query_row([call], plan_row).optional()?)
+}
+
 pub(crate) fn plan(tx: &Transaction, name: &str, uuid: &str, now: Ts) -> Result<PlanRow, Stop> {
-    if let Some(row) = find_plan(tx, name)? {
-        if row.uuid != uuid {
-            tx.execute("UPDATE plans SET uuid = ?2 WHERE id = ?1", params![row.id, uuid])?;
+    let named = find_plan(tx, name)?;
+    if let Some(row) = named.as_ref().filter(|r| r.uuid == uuid) {
+        return Ok(row.clone());
+    }
+    if let Some(row) = plan_by_id(tx, uuid)? {
+        // Its file has another name now. Whoever had that name before is found by its own id.
+        if let Some(other) = named {
+            rename(tx, &other, &format!("{}#{}", other.name, other.id))?;
         }
+        rename(tx, &row, name)?;
+        return Ok(PlanRow { name: name.to_owned(), ..row });
+    }
+    if let Some(row) = named {
+        tx.execute("UPDATE plans SET uuid = ?2 WHERE id = ?1", params![row.id, uuid])?;
         return Ok(PlanRow { uuid: uuid.to_owned(), ..row });
     }
     tx.execute("INSERT INTO plans(name, uuid, first_seen) VALUES (?1, ?2, ?3)", params![name, uuid, now.0])?;
@@ -84,6 +104,17 @@ pub(crate) fn plan(tx: &Transaction, name: &str, uuid: &str, now: Ts) -> Result<
         first_seen: now,
         watermark: None,
     })
+}
+
+fn rename(tx: &Transaction, row: &PlanRow, name: &str) -> Result<(), Stop> {
+    tx.execute("UPDATE plans SET name = ?2 WHERE id = ?1", params![row.id, name])?;
+    // What is open stays open until a run under the new name is clean.
+    tx.execute(
+        "UPDATE OR IGNORE alerts SET plan = ?2, key = 'plan/' || ?2 || substr(key, length(?1) + 6)
+         WHERE plan = ?1 AND closed IS NULL AND substr(key, 1, length(?1) + 6) = 'plan/' || ?1 || '/'",
+        params![row.name, name],
+    )?;
+    Ok(())
 }
 
 pub(crate) fn set_watermark(tx: &Transaction, plan: PlanId, at: Ts, by: &str, now: Ts) -> Result<(), Stop> {

@@ -36,8 +36,19 @@ pub(crate) fn timetable(tx: &Transaction, lines: &[TimetableLine], now: Ts) -> R
     for line in lines {
         let plan = match last {
             Some((name, id)) if name == line.plan => id,
+            // A plan that is gone from this name may go on under another one.
+            _ if line.words.is_empty()
+                && runs::plan_by_id(tx, &line.uuid)?.is_some_and(|p| p.name != line.plan) =>
+            {
+                0
+            }
             _ => runs::plan(tx, &line.plan, &line.uuid, now)?.id,
         };
+        if plan == 0 {
+            let (trigger, answered) = (line.trigger, now);
+            out.push(TickState { plan, trigger, answered, owed: None, failures: 0 });
+            continue;
+        }
         last = Some((&line.plan, plan));
         tx.prepare_cached(
             "INSERT INTO schedules(plan, what, words, answered) VALUES (?1, ?2, ?3, ?4)

@@ -134,6 +134,22 @@ pub async fn calls(
                 .hint(text!("`heliu calls {plan}` lists them", "`heliu calls {plan}` 可列出调用"))
                 .into());
         };
+        // A call without a plan (of a token) is everybody's.
+        if let Some(owner) = ledger.plan_of_call(id).await?
+            && row.as_ref().is_none_or(|r| r.id != owner.id)
+        {
+            let whose = owner.name;
+            return Err(Failure::config(
+                "HL-8015",
+                text!(
+                    "call {id} is plan `{whose}`'s, not `{plan}`'s",
+                    "调用 {id} 属于方案 `{whose}`,不属于 `{plan}`"
+                ),
+            )
+            .at("--id")
+            .hint(text!("`heliu calls {whose} --id {id}` shows it", "`heliu calls {whose} --id {id}` 可显示"))
+            .into());
+        }
         if as_curl {
             let Some(words) = curl(&call) else {
                 return Err(Failure::config(

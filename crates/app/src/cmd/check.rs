@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use heliu_connect::Registry;
 use heliu_ledger::SqliteLedger;
-use heliu_model::codes::lint as say;
 use heliu_model::{Lang, Problem, Severity, text};
 use serde_json::json;
 
@@ -55,6 +54,7 @@ pub async fn check(app: &App, plans: &[String]) -> Done {
     }
     add(same_ids(&loaded), &mut problems);
     if plans.is_empty() {
+        add(app.project.buried_plans(), &mut problems);
         add(maps::read(&app.project).1, &mut problems);
     }
     // Connectors that no plan uses yet are files of the user too.
@@ -93,12 +93,7 @@ fn same_ids(loaded: &[Loaded]) -> Vec<Problem> {
         let Some(other) = loaded.iter().take(i).find(|o| o.plan.id == *id).map(|o| &o.name) else { continue };
         out.push(Problem {
             file: format!("plans/{}.json", plan.name),
-            ..say::SAME_ID
-                .at("id", text!("plan `{other}` has the same id `{id}`", "方案 `{other}` 的 id 也是 `{id}`"))
-                .hint(text!(
-                    "lookups name plans by id: give each its own",
-                    "联查按 id 引用方案,请为每个方案使用不同的 id"
-                ))
+            ..crate::identity::same_id(other, id)
         });
     }
     out

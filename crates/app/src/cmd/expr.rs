@@ -354,6 +354,19 @@ pub fn render(common: &Common, out: &Out, args: &RenderArgs) -> Done {
     let t = times(args.tz.as_deref(), args.now.as_deref(), args.last_sync.as_deref(), &clock)?;
     let file = args.metadata.as_deref().unwrap_or(Path::new(""));
     let metadata = read_json(file)?;
+    if ["source", "target"].iter().all(|side| metadata.get_path(&format!("{side}.metadata")).is_some()) {
+        let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        return Err(Failure::config(
+            "HL-8021",
+            text!("this is a whole plan: it holds two documents", "这是整个方案,其中有两份元数据"),
+        )
+        .at(file.display().to_string())
+        .hint(text!(
+            "give what stands under `source.metadata` or `target.metadata`; `heliu preview {stem}` shows both as they would be sent",
+            "请给出 `source.metadata` 或 `target.metadata` 的内容;`heliu preview {stem}` 可显示两者将发送的内容"
+        ))
+        .into());
+    }
     let records = args.record.iter().map(|f| read_json(f)).collect::<Result<Vec<_>, _>>()?;
     let (value, warnings) = render_document(&RenderRequest {
         metadata: &metadata,

@@ -66,7 +66,7 @@ pub async fn preview(app: &App, plan: &str, record: Option<&Path>, key: Option<&
     let ledger = app.ledger()?;
     let ready = app.ready(&registry, &ledger, plan, false).await?;
     let spec = &ready.spec;
-    let row = ledger.find_plan(&spec.name).await?;
+    let row = crate::identity::row(app, &ledger, &spec.name).await?;
     let now = app.clock.now();
     let edges = ready.sides.source.shape().edges;
     let to = edges.end(now, spec.settle_ms, 0);

@@ -236,7 +236,8 @@ async fn a_writer_of_a_file_that_stood_still_writes_nothing_old_over_anything_ne
             while runs(&p) == before {
                 tokio::task::yield_now().await;
             }
-            assert_eq!(named(&p), [], "{at}");
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", first.id().unwrap()));
+            assert_eq!(named(&p), [], "{at}: {stat:?}");
             signal(&first, "-CONT");
             (ended(first).await, ended(writer).await)
         } else {

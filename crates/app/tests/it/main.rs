@@ -12,6 +12,7 @@ mod grouped;
 mod harness;
 mod http;
 mod http_target;
+mod identity;
 mod import;
 mod json_server;
 mod lints;

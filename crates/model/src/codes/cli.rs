@@ -115,7 +115,10 @@ pub const CODES: &[Code] = &[
     Code {
         id: "HL-8015",
         title: ("there is no such call", "没有该调用"),
-        cause: ("the number is wrong, or its body was let go by retention", "编号有误,或已按保留策略清除"),
+        cause: (
+            "the number is wrong, belongs to another plan's call, or its body was let go by retention",
+            "编号有误、属于其他方案的调用,或已按保留策略清除",
+        ),
         todo: ("`heliu calls PLAN` lists them", "`heliu calls 方案` 可列出"),
     },
     Code {
@@ -157,6 +160,18 @@ pub const CODES: &[Code] = &[
             "`heliu --help` 列出命令,`heliu 命令 --help` 列出其选项",
         ),
     },
+    code(
+        "HL-8021",
+        ("a whole plan is no metadata", "整个方案不是元数据"),
+        (
+            "`render` evaluates one document; a plan holds two, that of its source and that of its target",
+            "`render` 计算一份元数据;而方案包含来源与目标两份",
+        ),
+        (
+            "give the part under `source.metadata` or `target.metadata`; `heliu preview PLAN` shows both as they would be sent",
+            "请给出 `source.metadata` 或 `target.metadata` 部分;`heliu preview 方案` 可显示两者将发送的内容",
+        ),
+    ),
     code(
         "HL-8029",
         ("the new key is not given", "未给出新密钥"),

@@ -143,6 +143,27 @@ pub const CODES: &[Code] = &[
         ("remove the one that is not wanted", "请删除不需要的那个"),
     ),
     code(
+        "HL-1018",
+        ("a plan lies in a folder below plans/", "方案位于 plans/ 的子目录中"),
+        (
+            "a plan's name is its file's name, and a name with a slash could not be told from a path",
+            "方案名称即文件名;含斜杠的名称无法与路径区分",
+        ),
+        ("move the file to plans/NAME.json", "请将文件移到 plans/名称.json"),
+    ),
+    code(
+        "HL-1019",
+        ("a key stands twice", "键重复出现"),
+        (
+            "an object has two members of one name; readers take the last one, and a change of the first has no effect",
+            "同一对象中有两个同名的键;读取时以最后一个为准,修改前一个不会生效",
+        ),
+        (
+            "remove the one that is not meant; the message names both places",
+            "请删除多余的一个;提示中有两处的位置",
+        ),
+    ),
+    code(
         "HL-1030",
         ("a credential is missing", "缺少凭证"),
         ("the platform cannot be called without it", "没有该凭证无法调用平台"),

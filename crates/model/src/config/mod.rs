@@ -2,12 +2,14 @@
 //! unknown keys are errors that name the nearest known one (interface §2).
 
 mod connector;
+mod doubled;
 mod fields;
 mod keys;
 mod plan;
 mod settings;
 
 pub use connector::{ConnectorFile, CredentialValue};
+pub use doubled::{Doubled, doubled};
 pub use keys::{KEYS, Key};
 pub use plan::{PlanFile, SideFile};
 pub use settings::{MAIL, MailFile, Settings, WebhookFile};

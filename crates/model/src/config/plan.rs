@@ -99,11 +99,16 @@ const KNOWN: &[&str] = &[
 const NAMESPACE: uuid::Uuid = uuid::Uuid::from_u128(0x6865_6c69_7500_5000_8000_0070_6c61_6e73);
 
 impl PlanFile {
+    /// The id of a plan whose file gives none.
+    pub fn derived_id(stem: &str) -> String {
+        uuid::Uuid::new_v5(&NAMESPACE, stem.as_bytes()).to_string()
+    }
+
     /// Reads a tree. `stem` is the file's name without extension.
     pub fn read(tree: &Value, stem: &str) -> (PlanFile, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut out = PlanFile {
-            id: uuid::Uuid::new_v5(&NAMESPACE, stem.as_bytes()).to_string(),
+            id: PlanFile::derived_id(stem),
             name: stem.to_owned(),
             schedule: None,
             target_schedule: None,

@@ -538,7 +538,8 @@ pub struct StateCounts {
 /// The durable store.
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// The plan's row; made if it is not there.
+    /// The plan's row; made if it is not there. What has the id is the plan, and gets this name; else what has the name
+    /// gets this id.
     async fn plan(&self, name: &str, uuid: &str, now: Ts) -> Result<PlanRow, Failure>;
 
     /// The plan's row if it is there; by name.

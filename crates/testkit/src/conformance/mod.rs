@@ -30,6 +30,7 @@ macro_rules! conformance {
     ($make:expr) => {
         $crate::conformance!(@ $make;
             runs: a_plan_is_made_once_and_found_by_name,
+            runs: a_plan_goes_on_under_its_id,
             runs: the_watermark_is_moved_by_hand,
             runs: a_plan_has_one_open_run,
             runs: plans_do_not_meet,

@@ -9,7 +9,24 @@ use heliu_model::{Failure, Problem, Ts, text};
 
 use super::*;
 
-/// A name is one plan for ever; its uuid may change.
+/// An id is one plan for ever, whatever its file is called, also where files swap their names; a name that has no other
+/// owner stays with its plan when the id changes.
+pub async fn a_plan_goes_on_under_its_id(store: Arc<dyn Store>) {
+    let shops = store.plan("shops", "uuid-1", START).await.expect("plan");
+    let orders = store.plan("orders", "uuid-2", START).await.expect("plan");
+    store.set_watermark(shops.id, START, "somebody", START).await.expect("set");
+    let moved = store.plan("stores", "uuid-1", START.plus_ms(5)).await.expect("renamed");
+    assert_eq!((moved.id, moved.name.as_str(), moved.watermark), (shops.id, "stores", Some(START)));
+    assert_eq!(store.find_plan("shops").await, Ok(None));
+    let swapped = store.plan("orders", "uuid-1", START).await.expect("swapped");
+    assert_eq!((swapped.id, swapped.name.as_str()), (shops.id, "orders"));
+    let other = store.plan("stores", "uuid-2", START).await.expect("swapped");
+    assert_eq!((other.id, other.name.as_str(), other.first_seen), (orders.id, "stores", START));
+    let fresh = store.plan("shops", "uuid-3", START).await.expect("new");
+    assert!(![shops.id, orders.id].contains(&fresh.id) && fresh.watermark.is_none());
+}
+
+/// A name is one plan; its uuid may change.
 pub async fn a_plan_is_made_once_and_found_by_name(store: Arc<dyn Store>) {
     assert_eq!(store.find_plan("shops").await, Ok(None));
     let one = store.plan("shops", "uuid-1", START).await.expect("plan");

@@ -11,8 +11,20 @@ use super::{Run, State, next, unknown};
 
 impl State {
     pub(super) fn plan(&mut self, name: &str, uuid: &str, now: Ts) -> PlanRow {
-        if let Some(plan) = self.plans.values_mut().find(|p| p.name == name) {
-            plan.uuid = uuid.to_owned();
+        let named = self.plans.values().find(|p| p.name == name).map(|p| (p.id, p.uuid == uuid));
+        let known = self.plans.values().find(|p| p.uuid == uuid).map(|p| p.id);
+        let row = match (named, known) {
+            (Some((id, true)), _) | (Some((id, false)), None) | (None, Some(id)) => Some(id),
+            (Some((other, false)), Some(id)) => {
+                if let Some(other) = self.plans.get_mut(&other) {
+                    other.name = format!("{}#{}", other.name, other.id);
+                }
+                Some(id)
+            }
+            (None, None) => None,
+        };
+        if let Some(plan) = row.and_then(|id| self.plans.get_mut(&id)) {
+            (plan.name, plan.uuid) = (name.to_owned(), uuid.to_owned());
             return plan.clone();
         }
         let id = next(&self.plans);

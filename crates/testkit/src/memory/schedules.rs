@@ -25,8 +25,13 @@ impl Schedules for MemoryLedger {
         let mut ledger = self.lock();
         let mut out = Vec::new();
         for line in lines {
-            let plan = ledger.plan(&line.plan, &line.uuid, now).id;
             let trigger = line.trigger;
+            let moved = |p: &PlanRow| p.name != line.plan && p.uuid == line.uuid;
+            if line.words.is_empty() && ledger.plans.values().any(moved) {
+                out.push(TickState { plan: 0, trigger, answered: now, owed: None, failures: 0 });
+                continue;
+            }
+            let plan = ledger.plan(&line.plan, &line.uuid, now).id;
             let (words, state) = ledger.ticks.entry((plan, trigger)).or_insert_with(|| {
                 (line.words.clone(), TickState { plan, trigger, answered: now, owed: None, failures: 0 })
             });
