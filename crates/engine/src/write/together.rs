@@ -130,7 +130,8 @@ mod tests {
     #[test]
     fn a_go_is_bounded_by_size_and_a_large_bill_has_one_of_its_own() {
         let long = "x".repeat(GO_BYTES / 3);
-        let texts: Vec<String> = (0..9).map(|i| format!("k{} {i}{long}", if i > 6 { 7 } else { i })).collect();
+        let texts: Vec<String> =
+            (0..9).map(|i| format!("k{} {i}{long}", if i > 6 { 7 } else { i })).collect();
         assert_eq!(of(&texts, 1_000), [vec![0, 1], vec![2, 3], vec![4, 5], vec![6], vec![7, 8]]);
         let one: Vec<String> = (0..9).map(|i| format!("k {i}{long}")).collect();
         assert_eq!(of(&one, 1_000).len(), 1);
