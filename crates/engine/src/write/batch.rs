@@ -160,6 +160,9 @@ impl Batches {
 
     /// What the written ones among these leave behind.
     fn leavings(&self, outcomes: &[(RowId, u32, Outcome)]) -> Left {
+        if self.under_way.is_empty() {
+            return Left::default();
+        }
         let written: Vec<Written> = outcomes
             .iter()
             .filter_map(|(row, version, outcome)| {
