@@ -16,7 +16,10 @@ pub fn arm() {
     // No destructor, no flush: what a `kill -9` leaves behind.
     arm_with(VARIABLE, || std::process::abort());
     arm_with(STOP, || {
-        let me = std::process::id().to_string();
+        // Sent to this very thread: any other one may take a while to hear of it, and this one would go on meanwhile.
+        let me = std::fs::read_link("/proc/thread-self").ok();
+        let me = me.as_deref().and_then(|p| p.file_name()?.to_str()).map(str::to_owned);
+        let me = me.unwrap_or_else(|| std::process::id().to_string());
         if let Err(why) = std::process::Command::new("kill").args(["-STOP", &me]).status() {
             tracing::warn!(target: "heliu", "{STOP}: {why}");
         }

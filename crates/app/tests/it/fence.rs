@@ -242,6 +242,7 @@ async fn a_writer_of_a_file_that_stood_still_writes_nothing_old_over_anything_ne
             (ended(first).await, ended(writer).await)
         } else {
             let new = ended(writer).await;
+            assert_eq!(new.code, 0, "{at}: {new:#?}");
             assert_eq!(named(&p), newer, "{at}");
             signal(&first, "-CONT");
             (ended(first).await, new)
