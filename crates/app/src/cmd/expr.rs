@@ -357,7 +357,7 @@ pub fn render(common: &Common, out: &Out, args: &RenderArgs) -> Done {
     if ["source", "target"].iter().all(|side| metadata.get_path(&format!("{side}.metadata")).is_some()) {
         let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         return Err(Failure::config(
-            "HL-8021",
+            "HL-8023",
             text!("this is a whole plan: it holds two documents", "这是整个方案,其中有两份元数据"),
         )
         .at(file.display().to_string())

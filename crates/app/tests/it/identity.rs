@@ -206,7 +206,7 @@ async fn numbers_calls_and_documents_that_are_not_meant_are_told_apart() {
     assert!(a.err.contains("HL-8015") && a.err.contains("`two`") && a.out.is_empty(), "{a:?}");
     let file = p.path().join("plans/one.json");
     let a = p.run(&["render", file.to_str().unwrap()]).await.exits(2);
-    assert!(a.err.contains("HL-8021") && a.err.contains("source.metadata") && a.out.is_empty(), "{a:?}");
+    assert!(a.err.contains("HL-8023") && a.err.contains("source.metadata") && a.out.is_empty(), "{a:?}");
     let source = p.write("source.json", &local_plan("")["source"]["metadata"].to_string());
     p.run(&["render", source.to_str().unwrap()]).await.exits(0);
 }

@@ -161,7 +161,7 @@ pub const CODES: &[Code] = &[
         ),
     },
     code(
-        "HL-8021",
+        "HL-8023",
         ("a whole plan is no metadata", "整个方案不是元数据"),
         (
             "`render` evaluates one document; a plan holds two, that of its source and that of its target",
