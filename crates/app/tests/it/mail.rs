@@ -192,6 +192,10 @@ async fn what_the_server_refuses_is_said_without_secrets_and_holds_nobody_up() {
     p.run(&["run", "things"]).await.exits(3);
     let a = p.run(&["alerts", "--test", "--lang", "en"]).await.exits(1);
     assert!(a.err.contains("HL-7065") && a.err.contains("535"), "{a:?}");
+    // The server repeats what it was sent, as it was sent.
+    let sent = base64::engine::general_purpose::STANDARD.encode("\0ops@example.com\0wr0ng-c0de-n0t-sh0wn");
+    assert!(server.told().commands.iter().any(|c| c.ends_with(&sent)), "{:?}", server.told().commands);
+    assert!(!a.err.contains(&sent), "{a:?}");
     assert!(!a.err.contains("wr0ng") && server.told().messages.is_empty(), "{a:?}");
     // A sender that it does not take.
     let server = Server::start(None, Some("550 sender not allowed")).await;

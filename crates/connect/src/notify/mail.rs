@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
 use heliu_model::alert::Notice;
 use heliu_model::{Class, Failure, Lang, Secret, text};
 use lettre::message::header::ContentType;
@@ -11,7 +12,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
-use super::{Style, title};
+use super::{Style, title, undelivered};
 use crate::http::{Mask, ready};
 
 /// A server has so long for each of its answers.
@@ -91,20 +92,15 @@ impl Mail {
 
     fn failed(&self, class: Class, en: &str, zh: &str) -> Failure {
         let mut mask = Mask::default();
-        if let Some((_, password)) = &self.login {
+        if let Some((user, password)) = &self.login {
             mask.add(password);
+            // As it travels: some servers repeat what they refuse.
+            for words in [password.expose().to_owned(), format!("\0{user}\0{}", password.expose())] {
+                mask.add(&Secret::new(base64::engine::general_purpose::STANDARD.encode(words)));
+            }
         }
-        let (name, at, en, zh) = (&self.name, self.place(), mask.text(en), mask.text(zh));
-        Failure::new(
-            class,
-            "HL-7065",
-            text!(
-                "the alert for `{name}` ({at}) has not arrived: {en}",
-                "发往 `{name}`({at})的告警未送达:{zh}"
-            ),
-        )
-        .at("heliu.toml: alerts.mail")
-        .hint(text!("`heliu alerts --test` tries every address", "`heliu alerts --test` 会逐个测试地址"))
+        undelivered(class, &self.name, &self.place(), (&mask.text(en), &mask.text(zh)))
+            .at("heliu.toml: alerts.mail")
     }
 
     fn message(&self, notices: &[Notice], style: Style) -> Result<Message, Failure> {

@@ -247,6 +247,17 @@ fn request(hook: &Hook, notices: &[Notice], style: Style, now: Ts) -> Wire {
     Wire { method: "POST".into(), url, headers, body: Bytes::from(body), first_byte: None }
 }
 
+/// A message has not arrived; `why` has no secret in it.
+fn undelivered(class: Class, name: &str, at: &str, why: (&str, &str)) -> Failure {
+    let (en, zh) = why;
+    Failure::new(
+        class,
+        "HL-7065",
+        text!("the alert for `{name}` ({at}) has not arrived: {en}", "发往 `{name}`({at})的告警未送达:{zh}"),
+    )
+    .hint(text!("`heliu alerts --test` tries every address", "`heliu alerts --test` 会逐个测试地址"))
+}
+
 impl Notifier {
     /// A notifier.
     ///
@@ -270,17 +281,7 @@ impl Notifier {
         let mask = mask(hook);
         let failed = |class: Class, en: &str, zh: &str| {
             let (name, at) = (&hook.name, shown(hook.url.expose()));
-            let (en, zh) = (mask.text(en), mask.text(zh));
-            Failure::new(
-                class,
-                "HL-7065",
-                text!(
-                    "the alert for `{name}` ({at}) has not arrived: {en}",
-                    "发往 `{name}`({at})的告警未送达:{zh}"
-                ),
-            )
-            .at("heliu.toml: alerts")
-            .hint(text!("`heliu alerts --test` tries every address", "`heliu alerts --test` 会逐个测试地址"))
+            undelivered(class, name, &at, (&mask.text(en), &mask.text(zh))).at("heliu.toml: alerts")
         };
         let reply = match self.client.send(&request(hook, notices, style, now)).await {
             Ok(reply) => reply,
