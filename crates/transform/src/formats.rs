@@ -3,6 +3,7 @@
 use bigdecimal::{BigDecimal, RoundingMode, Signed, ToPrimitive};
 use chrono_tz::Tz;
 
+use crate::extent::size;
 use crate::path::{self, Path};
 use crate::{Map, Number, Problem, Value, text, times};
 
@@ -126,42 +127,67 @@ impl Rule {
 
     /// Adds the formatted copy to a record. `now` is in unix seconds.
     ///
-    /// `left` bytes may still be written as JSON: a rule over what another made doubles it, and thirty in a row would
-    /// fill any memory.
-    pub fn apply(&self, record: &mut Map, tz: Tz, now: i64, left: &mut usize) {
-        if self.old.segs().len() > 1 && self.copy_rows(record, tz, now, left) {
-            return;
+    /// `left` bytes may still be copied and written: a rule over what another made doubles it, and thirty in a row
+    /// would fill any memory. False when that is not enough; the record is then half done.
+    #[must_use]
+    pub fn apply(&self, record: &mut Map, tz: Tz, now: i64, left: &mut usize) -> bool {
+        if self.old.segs().len() > 1
+            && let Some(enough) = self.copy_rows(record, tz, now, left)
+        {
+            return enough;
         }
         let root = Value::Object(std::mem::take(record));
         let found = self.old.get(&root);
         if let Value::Object(map) = root {
             *record = map;
         }
-        if let Some(v) = found {
-            path::set(record, self.new.segs(), self.format.apply(v, tz, now, left));
-        }
+        let Some(v) = found else { return true };
+        let Some(v) = self.format.bounded(v, tz, now, left) else { return false };
+        path::set(record, self.new.segs(), v);
+        true
+    }
+
+    /// The path that the copy goes to.
+    pub fn new_path(&self) -> &Path {
+        &self.new
     }
 
     /// Where the path crosses an array, every row gets the copy under the leaf name.
-    fn copy_rows(&self, record: &mut Map, tz: Tz, now: i64, left: &mut usize) -> bool {
-        let Some((first, rest)) = self.old.segs().split_first() else { return false };
+    /// `None` where it does not; otherwise whether `left` was enough.
+    fn copy_rows(&self, record: &mut Map, tz: Tz, now: i64, left: &mut usize) -> Option<bool> {
+        let (first, rest) = self.old.segs().split_first()?;
         let leaf = self.new.segs().last().cloned().unwrap_or_default();
-        let Some(Value::Array(rows)) = record.get_mut(first) else { return false };
+        let Some(Value::Array(rows)) = record.get_mut(first) else { return None };
         if rest.first().is_some_and(|s| s.parse::<usize>().is_ok()) {
-            return false;
+            return None;
         }
         for row in rows.iter_mut() {
             let found = path::get_segs(row, rest);
             if let (Some(v), Value::Object(map)) = (found, row) {
-                map.insert(leaf.clone(), self.format.apply(v, tz, now, left));
+                let Some(v) = self.format.bounded(v, tz, now, left) else { return Some(false) };
+                map.insert(leaf.clone(), v);
             }
         }
-        true
+        Some(true)
     }
 }
 
 impl Format {
-    fn apply(&self, v: Value, tz: Tz, now: i64, left: &mut usize) -> Value {
+    /// The formatted value, with what it took taken from `left`; `None` when it takes more.
+    fn bounded(&self, v: Value, tz: Tz, now: i64, left: &mut usize) -> Option<Value> {
+        // Before it is formatted: a text of it may be twice as large, and no larger.
+        *left = left.checked_sub(size(&v))?;
+        if let (Format::Implode(separator), Value::Array(items)) = (self, &v) {
+            left.checked_sub(separator.len().checked_mul(items.len())?)?;
+        }
+        let v = self.apply(v, tz, now);
+        if let Value::String(s) = &v {
+            *left = left.checked_sub(s.len())?;
+        }
+        Some(v)
+    }
+
+    fn apply(&self, v: Value, tz: Tz, now: i64) -> Value {
         match self {
             Format::Unknown(_) => v,
             Format::Pattern(p) => match times::read_wall(&v, tz) {
@@ -202,39 +228,20 @@ impl Format {
                 }
                 other => other,
             },
-            Format::Text => written(v, left, Value::in_text),
+            Format::Text => Value::from(v.in_text()),
             Format::Float => match decimal(&v) {
                 Some(d) => Value::Number(number(&d)),
                 None => v,
             },
             Format::Bool => crate::mapping::to_bool(&v).map_or(v, Value::Bool),
-            Format::Json => written(v, left, Value::to_json),
+            Format::Json => Value::from(v.to_json()),
         }
     }
 }
 
-/// Bytes that all rules together may write as JSON into one record that came with `raw` bytes: rules that write what
-/// others wrote double it.
+/// Bytes that all rules together may copy and write for one record that came with `raw` bytes.
 pub(crate) fn most_written(raw: usize) -> usize {
-    raw.saturating_mul(8).saturating_add(1 << 20)
-}
-
-/// The value as text, as long as something is left; then as it is.
-fn written(v: Value, left: &mut usize, write: fn(&Value) -> String) -> Value {
-    if *left == 0 {
-        return v;
-    }
-    let text = write(&v);
-    match left.checked_sub(text.len()) {
-        Some(rest) => {
-            *left = rest;
-            Value::from(text)
-        }
-        None => {
-            *left = 0;
-            v
-        }
-    }
+    raw.saturating_mul(32).saturating_add(1 << 20)
 }
 
 /// The number at the beginning of a value's text.

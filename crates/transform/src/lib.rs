@@ -8,6 +8,7 @@ mod condition;
 mod context;
 mod evaluate;
 mod expr;
+mod extent;
 mod extract;
 mod formats;
 pub mod function;

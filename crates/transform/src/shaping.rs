@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use crate::canonical::{Names, Scratch, hash_and_find};
 use crate::context::{Context, Scope};
 use crate::expr::Expr;
+use crate::extent::{size, too_deep};
 use crate::formats;
 use crate::items::{Item, Type};
 use crate::metadata::Metadata;
@@ -194,8 +195,17 @@ impl Shaping {
         };
         let modelled = self.meta.build_model && model(&mut record, &self.meta.response, self.tz);
         let mut left = formats::most_written(raw.len());
+        let mut deep = false;
         for rule in &self.meta.format_response {
-            rule.apply(&mut record, self.tz, now, &mut left);
+            if !rule.apply(&mut record, self.tz, now, &mut left) {
+                out.push(too_large(raw, "formatResponse"));
+                return;
+            }
+            deep |= rule.new_path().segs().len() > 1;
+        }
+        if deep && record.iter().any(|(_, v)| too_deep(v)) {
+            out.push(too_large(raw, "formatResponse"));
+            return;
         }
         gather_costs(&mut record, &self.meta.cost_keys);
         let mut changed =
@@ -215,8 +225,9 @@ impl Shaping {
             }
         }
         if let Some(array) = &self.meta.split_array {
-            for one in split(&record, array) {
-                self.push(Value::Object(one), None, out);
+            match split(&record, array) {
+                Some(all) => all.into_iter().for_each(|one| self.push(Value::Object(one), None, out)),
+                None => out.push(too_large(raw, "splitArray")),
             }
             return;
         }
@@ -318,17 +329,18 @@ fn gather_costs(record: &mut Map, keys: &[String]) {
     record.insert("_Fcost", pairs);
 }
 
-/// Values that the records of one element may hold together, once its arrays are flattened. Several arrays multiply:
-/// four of a thousand rows would be a trillion records.
-const MAX_FLAT: usize = 2_000_000;
+/// Bytes in memory that the records of one element may take together, once its arrays are flattened or split. Several
+/// arrays multiply: four of a thousand rows would be a trillion records.
+const MAX_FLAT: usize = 128 << 20;
 
-/// How many values there are in a record.
-fn weight(v: &Value) -> usize {
-    match v {
-        Value::Array(a) => 1 + a.iter().map(weight).sum::<usize>(),
-        Value::Object(m) => 1 + m.iter().map(|(_, v)| weight(v)).sum::<usize>(),
-        _ => 1,
-    }
+/// An element of which a rule makes more than can be held.
+fn too_large(raw: &Bytes, rule: &str) -> Shaped {
+    let why = text!(
+        "`{rule}` makes more of this record than can be held: rules that copy what other rules copied double it; \
+         copy each field once",
+        "`{rule}` 使该记录膨胀到无法保存:规则反复复制其他规则复制的内容会成倍增长;每个字段只复制一次"
+    );
+    Shaped { id: None, number: None, content: raw.clone(), filtered: None, rejected: Some(why) }
 }
 
 /// An element whose rows are more than can be made.
@@ -341,21 +353,24 @@ fn too_many(raw: &Bytes, array: &str) -> Shaped {
 }
 
 /// One record per element of an array: the header, and the element as an object under the array's name.
-fn split(record: &Map, array: &str) -> Vec<Map> {
+/// `None` when they would be more than can be held.
+fn split(record: &Map, array: &str) -> Option<Vec<Map>> {
     let path = Path::new(array);
     let root = Value::Object(record.clone());
-    let Some(Value::Array(items)) = path.get(&root) else { return vec![record.clone()] };
+    let Some(Value::Array(items)) = path.get(&root) else { return Some(vec![record.clone()]) };
     // The header alone is copied for each.
     let mut header = record.clone();
     path::set(&mut header, path.segs(), Value::Null);
-    items
-        .into_iter()
-        .map(|item| {
-            let mut one = header.clone();
-            path::set(&mut one, path.segs(), item);
-            one
-        })
-        .collect()
+    let each: usize = header.iter().map(|(k, v)| k.len() + size(v)).sum();
+    if each.checked_mul(items.len()).is_none_or(|all| all > MAX_FLAT) {
+        return None;
+    }
+    let all = items.into_iter().map(|item| {
+        let mut one = header.clone();
+        path::set(&mut one, path.segs(), item);
+        one
+    });
+    Some(all.collect())
 }
 
 /// One record per element of an array, the element's members as `array_member` (dialect §6.3). `array` may name a
@@ -369,7 +384,7 @@ fn flatten(mut record: Map, array: &str, had: bool, left: &mut usize, out: &mut 
     };
     match found {
         Value::Array(items) if !items.is_empty() => {
-            let each: usize = 1 + record.iter().map(|(_, v)| weight(v)).sum::<usize>();
+            let each: usize = record.iter().map(|(k, v)| k.len() + size(v)).sum();
             let Some(rest) = each.checked_mul(items.len()).and_then(|all| left.checked_sub(all)) else {
                 return false;
             };

@@ -265,11 +265,35 @@ fn chains_that_double_a_text_end() {
     let chain = format!("|replace('a','{twenty}')").repeat(30);
     let (value, warnings) = eval(&format!("{{{{v{chain}}}}}"), r#"{"v":"aaa"}"#, "string", None);
     assert!(warnings > 0 && value.len() < 4 << 20, "{} bytes", value.len());
-    // Rules over what the rules before them made.
-    for (new, format) in [("v", "json"), ("v.v", "json"), ("v.v", "string")] {
-        let rules = vec![format!(r#"{{"old":"v","new":"{new}","format":"{format}"}}"#); 60].join(",");
-        let out = shape(&format!(r#""formatResponse":[{rules}]"#), r#"{"id":1,"v":"\"\\"}"#);
-        assert!(out[0].content.len() < 32 << 20, "{new} {format}");
+    // Rules over what the rules before them made: the element is rejected as it came.
+    let element = r#"{"id":1,"v":"\"\\"}"#;
+    for (news, format) in
+        [(&["v"][..], "json"), (&["v.v"], "json"), (&["v.v"], "string"), (&["v.v", "v.u"], "none")]
+    {
+        let rule = |new: &&str| format!(r#"{{"old":"v","new":"{new}","format":"{format}"}}"#);
+        let rules = vec![news.iter().map(rule).collect::<Vec<_>>().join(","); 300].join(",");
+        let out = shape(&format!(r#""formatResponse":[{rules}]"#), element);
+        let why = out[0].rejected.as_ref().map(|t| t.en.as_str()).unwrap_or_default();
+        assert!(why.contains("than can be held") && out[0].content == element, "{news:?} {format}: {why}");
+    }
+    let out =
+        shape(r#""formatResponse":[{"old":"v","new":"v.v","format":"json"},{"old":"v","new":"w"}]"#, element);
+    assert_eq!((out[0].id.as_deref(), out[0].rejected.is_none()), (Some("1"), true));
+    // A separator as long as a configuration, between as many elements as a record has.
+    let many = format!(r#"{{"id":1,"v":[{}1]}}"#, "1,".repeat(100_000));
+    let implode = format!(r#"[{{"old":"v","new":"w","format":"implode('{}')"}}]"#, "-".repeat(100_000));
+    let out = shape(&format!(r#""formatResponse":{implode}"#), &many);
+    assert!(out[0].rejected.is_some());
+}
+
+#[test]
+fn a_large_header_is_not_copied_for_many_rows() {
+    let rows = "1,".repeat(1_000_000);
+    let element = format!(r#"{{"id":1,"header":"{}","items":[{rows}1]}}"#, "x".repeat(1 << 20));
+    for how in [r#""operation":{"method":"splitArray","arrayKey":"items"}"#, r#""beatFlat":["items"]"#] {
+        let out = shape(how, &element);
+        let why = out[0].rejected.as_ref().map(|t| t.en.as_str()).unwrap_or_default();
+        assert!(out.len() == 1 && why.contains("can be held"), "{how}: {why}");
     }
 }
 
