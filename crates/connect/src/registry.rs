@@ -342,7 +342,7 @@ impl Registry {
             "heliu" => heliu::build_target(meta, batch, ports),
             _ => {
                 let account = self.account(spec, ports)?;
-                Ok(Arc::new(HttpTarget::new(account, &ports.plan, meta)))
+                Ok(Arc::new(HttpTarget::new(account, &ports.plan, meta)?))
             }
         }
     }
@@ -411,6 +411,9 @@ impl Registry {
             }
             return out;
         };
+        if !source {
+            out.extend(http::interface(&manifest, meta).err());
+        }
         if source
             && let (Some(asked), Some(most)) = (meta.page_size, api.max_page_size)
             && asked > most

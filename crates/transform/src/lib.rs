@@ -22,6 +22,7 @@ pub mod metadata;
 pub mod mongo;
 mod outline;
 mod parsers;
+mod passing;
 mod path;
 mod pipes;
 mod print;

@@ -1,10 +1,10 @@
 //! The metadata document of one side (dialect §2): read once, unknown keys kept and reported.
 
 use crate::condition::Condition;
-use crate::expr::Expr;
 use crate::formats::Rule;
 use crate::grouping::{GroupCalculate, Operation};
 use crate::items::items;
+use crate::passing::Passing;
 use crate::path::Path;
 use crate::{Map, Problem, Value, text};
 
@@ -73,7 +73,7 @@ pub struct Metadata {
     /// Source: request of the second reading that finds what was missed (dialect §5.6).
     pub omission_remedy: Option<Remedy>,
     /// Target: another plan that receives an object after each success (dialect §6.8).
-    pub(crate) callback: Option<(String, Vec<(String, Expr)>)>,
+    pub(crate) callback: Option<Passing>,
     /// Source: keys whose values are gathered as a list of pairs under `_Fcost`.
     pub(crate) cost_keys: Vec<String>,
 }
@@ -293,11 +293,8 @@ impl Metadata {
                 list
             }),
         });
-        let callback = map.get("callBackStrategy").and_then(Value::as_object).and_then(|c| {
-            let plan = c.get("strategyId").map(Value::in_text).filter(|p| !p.is_empty())?;
-            let values = c.iter().filter(|(k, _)| *k != "strategyId");
-            Some((plan, values.map(|(k, v)| (k.to_owned(), Expr::compile(v))).collect()))
-        });
+        let callback = map.get("callBackStrategy").and_then(Value::as_object);
+        let callback = callback.and_then(|c| Passing::compile(c, &mut problems));
         let cost_keys = other_response_items
             .iter()
             .find(|i| i.field.eq_ignore_ascii_case("cost_array_key"))

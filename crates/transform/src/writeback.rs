@@ -1,6 +1,7 @@
 //! What is kept and passed on after a successful write (dialect §6.8).
 
 use crate::context::{Context, Scope};
+use crate::expr::Kind;
 use crate::items::{Item, Type};
 use crate::metadata::{Metadata, Side};
 use crate::{Map, Text, Value};
@@ -16,7 +17,12 @@ pub fn declared(meta: &Metadata) -> bool {
 
 /// The plan that `callBackStrategy` names.
 pub fn receiving_plan(meta: &Metadata) -> Option<&str> {
-    meta.callback.as_ref().filter(|_| meta.side == Side::Target).map(|(plan, _)| plan.as_str())
+    meta.callback.as_ref().filter(|_| meta.side == Side::Target).map(|c| c.plan.as_str())
+}
+
+/// Keys of `callBackStrategy` that are written and change nothing here.
+pub fn without_effect(meta: &Metadata) -> &[&'static str] {
+    meta.callback.as_ref().filter(|_| meta.side == Side::Target).map_or(&[], |c| c.idle.as_slice())
 }
 
 /// The `primaryWriteback` of a record: its children read from the target's reply; `None` when the document has none or
@@ -41,29 +47,37 @@ fn children(meta: &Metadata, item: &Item, ctx: &Context, reply: &Value, record: 
     let inner = named.chain(DATA.iter().map(|p| (*p).to_owned()));
     let inner: Vec<Value> =
         inner.filter_map(|p| reply.get_path(&p)).filter(|v| v.as_object().is_some()).collect();
+    // The batch form names its members in `itemMapping` (dialect §6.8).
+    let named = match item.each.as_ref().map(|e| &e.0) {
+        Some(Kind::Object(members)) => members.as_slice(),
+        _ => &[],
+    };
+    let named = named.iter().map(|(name, e)| (name, e));
+    let children = item.children.iter().filter_map(|c| Some((&c.field, c.expr.as_ref()?)));
     let mut map = Map::new();
-    for child in &item.children {
-        let Some(expr) = &child.expr else { continue };
+    for (name, expr) in children.chain(named) {
         let read = |part: &Value| {
             let scope = Scope::new(Some(part));
             let scope = match record {
                 Some(r) => scope.inside("content", r),
                 None => scope,
             };
+            // `_response` is the reply as a whole.
+            let scope = scope.inside("_response", reply);
             expr.eval(&ctx, &scope, &mut Vec::new()).ok()
         };
         let first = read(reply).filter(|v| !v.is_null());
         let said = first.as_ref().is_some_and(|v| !v.is_blank());
         let within = || inner.iter().filter_map(&read).find(|v| !v.is_blank());
         if let Some(v) = (!said).then(within).flatten().or(first) {
-            map.insert(child.field.clone(), v);
+            map.insert(name.clone(), v);
         }
     }
     Value::Object(map)
 }
 
 /// The plan that `callBackStrategy` names, and the object it receives: values over the record and its
-/// `primaryWriteback`.
+/// `primaryWriteback`; `None` where its condition does not hold.
 pub fn callback(
     meta: &Metadata,
     ctx: &Context,
@@ -71,22 +85,13 @@ pub fn callback(
     primary: Option<&Value>,
     warnings: &mut Vec<Text>,
 ) -> Option<(String, Value)> {
-    let (plan, values) = meta.callback.as_ref().filter(|_| meta.side == Side::Target)?;
+    let passing = meta.callback.as_ref().filter(|_| meta.side == Side::Target)?;
     let mut root = record.as_object().cloned().unwrap_or_default();
     if let Some(p) = primary {
         root.insert("primaryWriteback", folded(p));
     }
-    let root = Value::Object(root);
-    let ctx = Context { strict: false, ..*ctx };
-    let mut map = Map::new();
-    for (name, e) in values {
-        if let Ok(v) = e.eval(&ctx, &Scope::new(Some(&root)), warnings)
-            && !v.is_null()
-        {
-            map.insert(name.clone(), v);
-        }
-    }
-    Some((plan.clone(), Value::Object(map)))
+    let object = passing.object(ctx, &Value::Object(root), warnings)?;
+    Some((passing.plan.clone(), object))
 }
 
 /// Members under their own names, and under the names with the other first letter: published documents mix `number`

@@ -8,10 +8,10 @@ use heliu_model::codes::lint as say;
 use heliu_model::record::OnChange;
 use heliu_model::schedule::Schedule;
 use heliu_model::{Problem, text};
-use heliu_transform::writeback::receiving_plan;
+use heliu_transform::writeback::{receiving_plan, without_effect};
 use heliu_transform::{Metadata, Value, nearest};
 
-use super::Known;
+use super::{Known, walk};
 use crate::plans::ProjectPlans;
 use crate::project::Project;
 use crate::wire::Loaded;
@@ -51,6 +51,98 @@ fn passed_on(l: &Loaded, known: &Known, out: &mut Vec<Problem>) {
     }
 }
 
+/// Keys of a target that mean something on the vendor's platform and nothing here, and what stands for them.
+const IDLE: &[(&str, &str, &str)] = &[
+    (
+        "distributionOrg",
+        "allocate what was saved by a second plan: Kingdee's `allocate` takes `PkIds` and `TOrgIds`",
+        "请由另一个方案分配已保存的数据:金蝶的 `allocate` 接口使用 `PkIds` 与 `TOrgIds`",
+    ),
+    (
+        "autoCheck",
+        "set `IsAutoSubmitAndAudit` in otherRequest, or let a second plan approve what was saved",
+        "请在 otherRequest 中设置 `IsAutoSubmitAndAudit`,或由另一个方案审核已保存的单据",
+    ),
+    ("isUploadFile", FILES.0, FILES.1),
+    ("uploadAttachment", FILES.0, FILES.1),
+    ("DownloadAttachment", FILES.0, FILES.1),
+    (
+        "needQuery",
+        "the receiving plan gets the members named here: let it look the document up, or read it by this id",
+        "接收方案得到此处列出的字段:请在接收方案中联查,或按此 id 查询单据",
+    ),
+    (
+        "propagateError",
+        "what becomes of the record passed on never changes the one that was written; the run says it in `problems`",
+        "回写传递的结果不会改变已写入的数据;运行的 `problems` 中会说明",
+    ),
+    (
+        "onFailure",
+        "what becomes of the record passed on never changes the one that was written; the run says it in `problems`",
+        "回写传递的结果不会改变已写入的数据;运行的 `problems` 中会说明",
+    ),
+    (
+        "idempotent",
+        "the receiving plan knows by its own `id` what it has: the same object again changes nothing there",
+        "接收方案按自身的 `id` 判断:相同的数据再次到达不会有变化",
+    ),
+];
+
+const FILES: (&str, &str) = (
+    "files are not carried over; the fields that name them are, as values",
+    "附件文件不会传输;仅传递附件字段的值",
+);
+
+/// Keys that change nothing, and `_response` where it cannot say what its author meant.
+fn idle(l: &Loaded, out: &mut Vec<Problem>) {
+    let flag = |v: Option<&Value>| v.is_some_and(|v| !matches!(v.in_text().trim(), "" | "false" | "0"));
+    for (side, meta) in [("source", &l.source_meta), ("target", &l.target_meta)] {
+        let doc = meta.raw.as_object();
+        let keys = IDLE.iter().map(|(key, ..)| *key);
+        let top = keys
+            .filter(|key| flag(doc.and_then(|d| d.get(key))))
+            .map(|key| (format!("{side}.metadata.{key}"), key));
+        let back =
+            without_effect(meta).iter().map(|key| (format!("{side}.metadata.callBackStrategy.{key}"), *key));
+        for (at, key) in top.chain(back) {
+            let Some((_, en, zh)) = IDLE.iter().find(|(name, ..)| *name == key) else { continue };
+            let found = text!("`{key}` is kept and changes nothing", "`{key}` 会保留,但不起作用");
+            out.push(say::WITHOUT_EFFECT.at(at, found).hint(text!("{en}", "{zh}")));
+        }
+    }
+    let mut texts = Vec::new();
+    for key in ["response", "callBackStrategy"] {
+        if let Some(v) = l.target_meta.raw.as_object().and_then(|d| d.get(key)) {
+            walk::texts(v, &format!("target.metadata.{key}"), &mut texts);
+        }
+    }
+    let name = &l.name;
+    for (at, s) in texts {
+        let Some(spot) = s.find("{{_response").or_else(|| s.find("{{ _response")) else { continue };
+        let (found, hint) = if at.contains("callBackStrategy") {
+            (
+                text!("`_response` is nothing here", "此处没有 `_response`"),
+                text!(
+                    "keep it in `primaryWriteback`, and name `{{{{primaryWriteback.…}}}}` here",
+                    "请在 `primaryWriteback` 中保留,并在此引用 `{{{{primaryWriteback.…}}}}`"
+                ),
+            )
+        } else {
+            (
+                text!(
+                    "`_response` is the reply to a record that was written; for a refused one nothing is kept",
+                    "`_response` 是写入成功的响应;被拒绝的数据不会保留"
+                ),
+                text!(
+                    "a refused record keeps its reason: `heliu records {name} --state failed`",
+                    "被拒绝的数据会保留原因:`heliu records {name} --state failed`"
+                ),
+            )
+        };
+        out.push(say::RESPONSE_OF_FAILURES.at(at, found).hint(hint).spot(s, Some(walk::chars(s, spot))));
+    }
+}
+
 /// Findings about the plan; paths are inside the plan file.
 pub fn plan(l: &Loaded, known: &Known, out: &mut Vec<Problem>) {
     if let Some(after) = &l.plan.after
@@ -67,6 +159,7 @@ pub fn plan(l: &Loaded, known: &Known, out: &mut Vec<Problem>) {
     remedy(l, out);
     statement(l, out);
     passed_on(l, known, out);
+    idle(l, out);
     if l.plan.on_change == OnChange::Update
         && !l.source_meta.id_check
         && l.source_meta.raw.get_path("idCheck").is_some()

@@ -267,6 +267,24 @@ fn cases() -> Vec<(&'static str, Value, &'static str, &'static str, Option<usize
             "target.metadata.callBackStrategy.strategyId",
             None,
         ),
+        (
+            "idle",
+            with("/target/metadata/distributionOrg", json!("100016,100017")),
+            "HL-1098",
+            "target.metadata.distributionOrg",
+            None,
+        ),
+        (
+            "reply",
+            with(
+                "/target/metadata/response",
+                json!([{"field": "primaryWriteback", "type": "object", "children": [
+                    {"field": "why", "value": "{{_response.error.message}}"}]}]),
+            ),
+            "HL-1099",
+            "target.metadata.response[0].children[0].value",
+            Some(0),
+        ),
         ("variable", src("modified_begin", "{{LAST_SYNC_TIM|datetime}}"), "HL-2101", begin, Some(2)),
     ]
 }

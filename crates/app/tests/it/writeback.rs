@@ -181,6 +181,78 @@ async fn an_object_that_the_receiver_cannot_key_is_said_and_changes_nothing_for_
     assert_eq!(number(&received, "/target/written"), 0);
 }
 
+/// Content of a record that the plan `numbers` has received.
+async fn received(p: &Project, id: &str) -> Value {
+    let story = p.run(&["trace", "numbers", "--id", id, "--json"]).await.exits(0).lines();
+    story.into_iter().find(|e| e["event"] == "version").unwrap()["content"].take()
+}
+
+/// Only what its condition lets through is passed on; keys that say how are no members of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_decides_what_is_passed_on() {
+    let all = 6;
+    let groups = json!([[{"field": "so", "logic": "egt", "value": "SO-5"}, {"field": "primaryWriteback.number", "logic": "like", "value": "CG-"}]]);
+    for (condition, passed) in [
+        (json!("{{primaryWriteback.number}} === 'CG-SO-3-1'"), 1),
+        (json!("{{primaryWriteback.number}} !== 'CG-SO-3-1' && {{v}} == 1"), all - 1),
+        (json!("{{primaryWriteback.status}} != null"), 0),
+        (json!("{{primaryWriteback.number}} !== null || 1 = 0"), all),
+        (json!("_function RIGHT({{so}}, 1) > 5"), 2),
+        (groups, 3),
+        (json!(false), 0),
+        (json!(true), all),
+    ] {
+        let mut block = to_numbers();
+        block["condition"] = condition.clone();
+        block["needQuery"] = json!(true);
+        block["idempotent"] = json!({"enabled": true, "keyField": "source_id", "expireTime": 86400});
+        block["propagateError"] = json!("true");
+        block["onFailure"] = json!("mark_source_failed");
+        let w = world(block).await;
+        receiver(&w.p);
+        let found = w.p.run(&["check", "orders", "--json", "--lang", "en"]).await.exits(0).json();
+        let of = |p: &Value| (p["code"].as_str().unwrap().to_owned(), p["path"].as_str().unwrap().to_owned());
+        let said: Vec<_> = found["problems"].as_array().unwrap().iter().map(of).collect();
+        let at = |key: &str| ("HL-1098".to_owned(), format!("target.metadata.callBackStrategy.{key}"));
+        assert_eq!(
+            said,
+            [at("needQuery"), at("idempotent"), at("propagateError"), at("onFailure")],
+            "{condition}"
+        );
+        let run = w.p.run(&["run", "orders", "--json"]).await.exits(1).json();
+        assert_eq!(number(&run, "/target/written"), all, "{run}");
+        assert_eq!(run["problems"], json!([]), "{condition}");
+        w.p.run(&["run", "numbers"]).await.exits(0);
+        assert_eq!(table(&w.p).len() as u64, passed, "{condition}");
+        if passed == all {
+            let mut members: Vec<String> =
+                received(&w.p, "SO-3").await.as_object().unwrap().keys().cloned().collect();
+            members.sort();
+            assert_eq!(members, ["erp", "erp_id", "no"], "{condition}");
+        }
+    }
+}
+
+/// A member may be called as a key is; and a test that cannot be read is said before anything runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_named_like_a_key_is_one() {
+    let mut block = to_numbers();
+    block["condition"] = json!("{{sum}}");
+    block["onFailure"] = json!("{{so}}");
+    let w = world(block.clone()).await;
+    receiver(&w.p);
+    w.p.run(&["check"]).await.exits(0);
+    w.p.run(&["run", "orders"]).await.exits(1);
+    w.p.run(&["run", "numbers"]).await.exits(0);
+    let content = received(&w.p, "SO-3").await;
+    assert_eq!((&content["condition"], &content["onFailure"]), (&json!("3.10"), &json!("SO-3")), "{content}");
+    block["condition"] = json!("{{v}} = = 1");
+    let w = world(block).await;
+    let found = w.p.run(&["check", "orders", "--json"]).await.exits(2).json();
+    let problem = found["problems"].as_array().unwrap().iter().find(|p| p["code"] == "HL-2301");
+    assert_eq!(problem.unwrap()["path"], "target.metadata.callBackStrategy.condition", "{found}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_no_op_target_passes_on_as_well() {
     let w = world(Value::Null).await;

@@ -7,15 +7,16 @@ use heliu_model::call::Exchange;
 use heliu_model::ports::{
     Fence, Found, Prepared, Render, Replay, RowBody, RowResult, Target, TargetSession, TargetShape, WriteRow,
 };
-use heliu_model::{Call, CallKind, Failure};
+use heliu_model::{Call, CallKind, Failure, Problem};
 use heliu_transform::mapping::{Rendered, Request};
 use heliu_transform::{Map, Metadata, Value, records};
 
 use super::account::{Account, Ask, Params};
 use super::batch::{Batch, by_habit};
+use super::instead::interface;
 use super::outcome::Reading;
 use super::unclear::unclear;
-use crate::manifest::{CallScope, Route, Values, to_template};
+use crate::manifest::{CallScope, Route, Shape, Values, to_template};
 
 /// A target on an HTTP platform: one request per record, or lists as `operation` says (dialect §6.2).
 pub struct HttpTarget {
@@ -38,12 +39,17 @@ struct Inner {
 
 impl HttpTarget {
     /// A target for a document of a plan.
-    pub fn new(account: Arc<Account>, plan: &str, meta: &Metadata) -> HttpTarget {
-        let route = route(&account, meta);
+    ///
+    /// # Errors
+    /// The document asks for an operation that its interface does not have.
+    pub fn new(account: Arc<Account>, plan: &str, meta: &Metadata) -> Result<HttpTarget, Vec<Problem>> {
+        let route = account.route(&interface(&account.manifest, meta).map_err(|p| vec![p])?);
         let api = route.api.as_deref();
         let zone = account.manifest.timezone;
-        let batch = meta.operation.method.eq_ignore_ascii_case("batchArraySave");
         let most = api.and_then(|a| a.form.batch.as_ref()).and_then(|b| b.max).unwrap_or(usize::MAX);
+        // Where a call has room for one record, each is a call: a list would send the first and lose the others.
+        let most = if takes_many(&route) { most } else { 1 };
+        let batch = most > 1 && meta.operation.method.eq_ignore_ascii_case("batchArraySave");
         let look = api.and_then(|a| a.form.look_up.as_ref()).map(|l| {
             let route = account.route(&l.api);
             let list = route.api.as_ref().and_then(|a| a.form.list.clone());
@@ -64,7 +70,7 @@ impl HttpTarget {
         };
         let reading = Reading::new(&route.reply, None, Some(meta), true, zone)
             .with_results(api.and_then(|a| a.form.batch.as_ref()));
-        HttpTarget {
+        Ok(HttpTarget {
             inner: Arc::new(Inner {
                 account,
                 plan: Arc::from(plan),
@@ -76,18 +82,14 @@ impl HttpTarget {
                 look,
             }),
             shape,
-        }
+        })
     }
 }
 
-/// The rules of the document's interface, or of the one that stands for it where `otherRequest` says so.
-fn route(account: &Account, meta: &Metadata) -> Arc<Route> {
-    let own = account.route(&meta.api);
-    let Some(form) = own.api.as_ref().and_then(|a| a.form.instead.as_ref()) else { return own };
-    let item = meta.other_request.iter().rev().find(|i| i.field == form.field);
-    let said = item.and_then(|i| i.value.as_ref()).and_then(Value::as_str).unwrap_or("").trim();
-    let of = form.of.iter().find(|(value, _)| value.eq_ignore_ascii_case(said));
-    of.map_or(own.clone(), |(_, api)| account.route(api))
+/// True when a call of these rules has room for several records; a list that is sent as it is has.
+fn takes_many(route: &Route) -> bool {
+    let body = route.api.as_ref().and_then(|a| a.body.as_ref()).or(route.call.body.as_ref());
+    body.is_none_or(Shape::holds_many)
 }
 
 impl Inner {

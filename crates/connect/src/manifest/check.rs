@@ -237,10 +237,14 @@ pub(super) fn names(m: &Manifest, problems: &mut Vec<Problem>) {
                 ));
             }
         }
-        for (value, name) in a.instead.iter().flat_map(|x| &x.of) {
+        let others = a.instead.iter().flat_map(|x| {
+            let of = x.of.iter().map(|o| ("of", o));
+            of.chain(x.named.iter().map(|n| ("named", n)))
+        });
+        for (list, (value, name)) in others {
             if m.api(name).1.is_none() {
                 problems.push(bad(
-                    &format!("apis[{i}].instead.of.{value}"),
+                    &format!("apis[{i}].instead.{list}.{value}"),
                     &format!("`{name}` is not in the catalogue"),
                     &format!("`{name}` 不在接口目录中"),
                 ));

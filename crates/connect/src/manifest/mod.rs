@@ -19,7 +19,7 @@ pub use check::{schema, skeleton};
 pub(crate) use filters::PairList;
 pub use form::*;
 pub(crate) use route::{Api, Route, fits};
-pub(crate) use shape::Values;
+pub(crate) use shape::{Shape, Values};
 pub(crate) use template::{CallScope, Template, Templates, to_template};
 
 /// A platform.

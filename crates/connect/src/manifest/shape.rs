@@ -12,7 +12,8 @@ use super::template::{CallScope, Template, Templates};
 pub(crate) enum Shape {
     Value(Value),
     Ref(Source, Path),
-    Text(Template),
+    /// A template, and whether it speaks of the parameters as a whole.
+    Text(Template, bool),
     List(Vec<Shape>),
     /// Members in order; `None` is the key `"..."`.
     Object(Vec<(Option<String>, Shape)>),
@@ -95,7 +96,25 @@ impl Shape {
         }
         match templates.compile(place, s) {
             Template::Text(t) => Shape::Value(Value::from(t.as_ref())),
-            other => Shape::Text(other),
+            other => Shape::Text(other, s.contains("params")),
+        }
+    }
+
+    /// True when it has room for several records: their list, or the parameters as a whole.
+    pub fn holds_many(&self) -> bool {
+        match self {
+            Shape::Value(_) => false,
+            Shape::Ref(source, path) => match source {
+                Source::Rows => true,
+                Source::Params => path.as_str().is_empty(),
+                Source::Request | Source::Other => false,
+            },
+            Shape::Text(_, params) => *params,
+            Shape::List(list) => list.iter().any(Shape::holds_many),
+            // A list has no members that could come along with `"..."`.
+            Shape::Object(members) => {
+                members.iter().any(|(k, s)| s.holds_many() && !(k.is_none() && matches!(s, Shape::Ref(..))))
+            }
         }
     }
 
@@ -120,7 +139,7 @@ impl Shape {
     ) -> Result<Option<Value>, String> {
         Ok(match self {
             Shape::Value(v) => Some(v.clone()),
-            Shape::Text(t) => Some(Value::from(templates.render(t, scope)?)),
+            Shape::Text(t, _) => Some(Value::from(templates.render(t, scope)?)),
             Shape::Ref(source, path) => {
                 let root = match source {
                     Source::Params => values.params.clone(),

@@ -422,6 +422,48 @@ pub const NOT_RECEIVED: Lint = warning(
     ),
 );
 
+/// An operation that the interface does not have.
+pub const OPERATION: Lint = error(
+    "HL-1097",
+    ("the interface cannot do this operation", "接口无法执行该操作"),
+    (
+        "`Operation` of `otherRequest` decides what is called; this one needs documents that are there already (named by `Numbers` or `Ids`), or is misspelt",
+        "`otherRequest` 的 `Operation` 决定调用什么;该操作需要用 `Numbers` 或 `Ids` 指明已有单据,或拼写有误",
+    ),
+    (
+        "write one of the operations that the message names; to save, then submit, let a second plan submit what the first one saved",
+        "请改为提示中列出的操作;如需先保存再提交,请由第二个方案提交第一个方案保存的单据",
+    ),
+);
+
+/// A key that is kept and changes nothing.
+pub const WITHOUT_EFFECT: Lint = warning(
+    "HL-1098",
+    ("a key is kept and changes nothing", "该键会保留,但不起作用"),
+    (
+        "the vendor's platform gives the key a meaning that heliu reaches in another way, or does not have; the plan runs without it",
+        "该键在原平台有含义,而 heliu 以其他方式实现或没有该功能;方案会在不使用它的情况下运行",
+    ),
+    (
+        "the message says what stands for it; remove the key when that is settled",
+        "提示中说明了替代方式;处理后可删除该键",
+    ),
+);
+
+/// `_response` tells of successes only.
+pub const RESPONSE_OF_FAILURES: Lint = warning(
+    "HL-1099",
+    ("`_response` tells of successes only", "`_response` 只反映成功的写入"),
+    (
+        "`primaryWriteback` is read from the reply of a record that was written, where `{{_response}}` is that reply; a refused record keeps its reason instead, and is not passed on",
+        "`primaryWriteback` 取自写入成功的响应,`{{_response}}` 即该响应;被拒绝的数据只保留原因,不会回写传递",
+    ),
+    (
+        "see why records failed with `heliu records PLAN --state failed`; alerts can send it",
+        "用 `heliu records 方案 --state failed` 查看失败原因;也可通过告警发送",
+    ),
+);
+
 /// Every lint, in the order of its code.
 pub const ALL: &[Lint] = &[
     UNCATALOGUED,
@@ -457,4 +499,7 @@ pub const ALL: &[Lint] = &[
     UNKNOWN_STORED,
     READS_ITSELF,
     NOT_RECEIVED,
+    OPERATION,
+    WITHOUT_EFFECT,
+    RESPONSE_OF_FAILURES,
 ];

@@ -223,7 +223,8 @@ impl Kingdee {
         Said::json(&Value::Array(rows)).rows(count)
     }
 
-    fn save(&mut self, seen: &Seen<'_>, batch: bool) -> Said {
+    /// `batch`: the model is a list. `draft`: nothing is required, and the document is kept as a draft.
+    fn save(&mut self, seen: &Seen<'_>, batch: bool, draft: bool) -> Said {
         let body = seen.json();
         let data = match &body["data"] {
             Value::String(s) => serde_json::from_str(s).unwrap_or_default(),
@@ -247,7 +248,7 @@ impl Kingdee {
                 Some(n) if !n.is_empty() => n.to_owned(),
                 _ => format!("AUTO-{}", self.next_id),
             };
-            if supplier.is_empty() {
+            if supplier.is_empty() && !draft {
                 wrong.push(("供应商不能为空".to_owned(), at));
                 continue;
             }
@@ -261,10 +262,12 @@ impl Kingdee {
             if let Some(map) = kept.as_object_mut() {
                 map.insert("FID".into(), json!(id));
                 map.insert("FBillNo".into(), json!(bill));
-                map.insert(
-                    "FDocumentStatus".into(),
-                    json!(if data["IsAutoSubmitAndAudit"] == true { "C" } else { "A" }),
-                );
+                let status = match data["IsAutoSubmitAndAudit"] == true {
+                    _ if draft => "Z",
+                    true => "C",
+                    false => "A",
+                };
+                map.insert("FDocumentStatus".into(), json!(status));
             }
             self.saved.insert(bill.clone(), kept);
             done.push(json!({"Id": id, "Number": bill, "DIndex": at}));
@@ -279,23 +282,34 @@ impl Kingdee {
         Said::json(&errors(11, &wrong, &done)).rows(done.len())
     }
 
-    fn step(&mut self, seen: &Seen<'_>, from: &str, to: &str) -> Said {
+    /// What a service does with documents that are there: `Numbers` is a list of their numbers, `Ids` a text of their ids.
+    fn step(&mut self, seen: &Seen<'_>, from: &str, act: impl Fn(&mut Self, &str)) -> Said {
         let body = seen.json();
+        if body["formid"].as_str().unwrap_or("").is_empty() {
+            return Said::json(&errors(0, &[("业务对象不存在".into(), 0)], &[])).verdict(Verdict::Parameter);
+        }
+        let ids =
+            body["data"]["Ids"].as_str().unwrap_or("").split(',').map(str::trim).filter(|i| !i.is_empty());
+        let ids = ids.filter_map(|i| i.parse::<i64>().ok());
+        let by_id = ids.filter_map(|i| self.saved.iter().find(|(_, b)| b["FID"] == i));
         let numbers: Vec<String> = match &body["data"]["Numbers"] {
-            Value::String(s) => vec![s.clone()],
             Value::Array(a) => a.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect(),
-            _ => Vec::new(),
+            _ => by_id.map(|(n, _)| n.clone()).collect(),
         };
+        if numbers.is_empty() {
+            return Said::json(&errors(0, &[("单据编码或内码不能为空".into(), 0)], &[]))
+                .verdict(Verdict::Parameter);
+        }
         let (mut wrong, mut done) = (Vec::new(), Vec::new());
         for (at, n) in numbers.iter().enumerate() {
-            match self.saved.get_mut(n) {
+            match self.saved.get(n) {
                 None => wrong.push((format!("单据{n}不存在"), at)),
-                Some(b) if b["FDocumentStatus"] != from => {
+                Some(b) if !b["FDocumentStatus"].as_str().is_some_and(|s| from.contains(s)) => {
                     wrong.push((format!("单据{n}的状态不允许此操作"), at))
                 }
                 Some(b) => {
-                    b["FDocumentStatus"] = json!(to);
                     done.push(json!({"Id": b["FID"], "Number": n, "DIndex": at}));
+                    act(self, n);
                 }
             }
         }
@@ -306,6 +320,23 @@ impl Kingdee {
             );
         }
         Said::json(&errors(11, &wrong, &done))
+    }
+}
+
+impl Kingdee {
+    fn mark(&mut self, number: &str, field: &str, to: &str) {
+        if let Some(b) = self.saved.get_mut(number) {
+            b[field] = json!(to);
+        }
+    }
+
+    /// The next document in the chain: it names the one it was made of.
+    fn push(&mut self, number: &str) {
+        let next = format!("{number}-P");
+        let bill =
+            json!({"FID": self.next_id, "FBillNo": next, "FSrcBillNo": number, "FDocumentStatus": "Z"});
+        self.next_id += 1;
+        self.saved.insert(next, bill);
     }
 }
 
@@ -356,11 +387,17 @@ impl OpenApi for Kingdee {
         }
         match service.strip_prefix("DynamicFormService.").unwrap_or("") {
             "ExecuteBillQuery" => self.query(seen),
-            "Save" => self.save(seen, false),
-            "BatchSave" => self.save(seen, true),
-            "Submit" => self.step(seen, "A", "B"),
-            "Audit" => self.step(seen, "B", "C"),
-            "UnAudit" => self.step(seen, "C", "D"),
+            "Save" => self.save(seen, false, false),
+            "Draft" => self.save(seen, false, true),
+            "BatchSave" => self.save(seen, true, false),
+            "Submit" => self.step(seen, "ADZ", |k, n| k.mark(n, "FDocumentStatus", "B")),
+            "Audit" => self.step(seen, "B", |k, n| k.mark(n, "FDocumentStatus", "C")),
+            "UnAudit" => self.step(seen, "C", |k, n| k.mark(n, "FDocumentStatus", "D")),
+            "Delete" => self.step(seen, "ADZ", |k, n| drop(k.saved.remove(n))),
+            "Push" => self.step(seen, "C", |k, n| k.push(n)),
+            "ExcuteOperation" if seen.json()["opNumber"] == "Cancel" => {
+                self.step(seen, "ADZ", |k, n| k.mark(n, "FCancelStatus", "B"))
+            }
             _ => Said::json(&errors(0, &[("您没有该功能的操作权限".into(), 0)], &[]))
                 .verdict(Verdict::Permission),
         }

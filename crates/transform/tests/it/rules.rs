@@ -414,6 +414,20 @@ fn a54_write_backs_are_read_from_the_reply() {
     let reply = json(r#"{"Result":{"Id":77,"Numbers":["CG01"]}}"#);
     let kept = writeback::primary(&meta, &ctx, &reply, None).map(|v| v.to_json());
     assert_eq!(kept, Some(r#"{"id":77,"no":"CG01"}"#.into()), "A54");
+    // The batch form has its members in `itemMapping`; `_response` is the reply, whatever its members are called.
+    let (meta, _) = Metadata::from_value(
+        json(
+            r#"{"api":"x","response":[{"field":"primaryWriteback","type":"array","itemMapping":{"id":"{{Id}}","state":"{{_response.status}}","why":"{{_response.error.message}}"}}]}"#,
+        ),
+        Side::Target,
+    );
+    let primary = |reply: &str| writeback::primary(&meta, &ctx, &json(reply), None).map(|v| v.to_json());
+    assert_eq!(primary(r#"{"data":{"Id":7},"status":"ok"}"#), Some(r#"{"id":7,"state":"ok"}"#.into()));
+    assert_eq!(
+        primary(r#"[{"Id":7,"status":1},{"Id":8,"error":{"message":"m"}}]"#),
+        Some(r#"[{"id":7,"state":1},{"id":8,"why":"m"}]"#.into())
+    );
+    assert_eq!(primary(r#"{"other":1}"#), None);
 }
 
 #[test]

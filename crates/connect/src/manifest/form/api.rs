@@ -188,6 +188,12 @@ pub struct InsteadForm {
     pub field: String,
     /// Interface by the field's value.
     pub of: std::collections::BTreeMap<String, String>,
+    /// Values that mean the interface itself. Where there are some, any other value is refused by `heliu check`.
+    pub own: Vec<String>,
+    /// Fields by which a request names documents that are there, instead of holding one.
+    pub keys: Vec<String>,
+    /// Interface by the field's value, for requests with one of `keys`; `*` is any other value.
+    pub named: std::collections::BTreeMap<String, String>,
 }
 
 /// How a record that may have been written is found again.
