@@ -18,6 +18,8 @@ pub(crate) struct Block {
     pub notes: Vec<Note>,
     /// JSON as the standard has it.
     pub strict: bool,
+    /// A part of a document without the rest.
+    pub fragment: bool,
 }
 
 /// All objects of a text.
@@ -48,14 +50,14 @@ pub(crate) fn blocks(source: &Source) -> Found {
         let mut block = match strict(rest, &mut work) {
             Some((value, len)) => {
                 let notes = duplicates(text, from, len, &mut work);
-                Block { value, from, to: from + len, notes, strict: true }
+                Block { value, from, to: from + len, notes, strict: true, fragment: false }
             }
             None => {
                 let mut reader = Reader::new(text, from, work, limit);
                 let value = reader.document();
                 work = reader.work;
                 let Some(value) = value else { continue };
-                Block { value, from, to: reader.at, notes: reader.notes, strict: false }
+                Block { value, from, to: reader.at, notes: reader.notes, strict: false, fragment: false }
             }
         };
         at = at.max(block.to);
@@ -80,7 +82,7 @@ impl Found {
 }
 
 /// What was taken out of the page between the block's ends; tags are counted together.
-fn inside(source: &Source, block: &Block) -> Vec<Note> {
+pub(crate) fn inside(source: &Source, block: &Block) -> Vec<Note> {
     let first = source.notes.partition_point(|n| n.at <= block.from);
     let mut tags: Option<Note> = None;
     let mut out = Vec::new();
@@ -96,7 +98,7 @@ fn inside(source: &Source, block: &Block) -> Vec<Note> {
 }
 
 /// True when an object may begin here.
-fn promising(rest: &str) -> bool {
+pub(crate) fn promising(rest: &str) -> bool {
     let mut chars = rest.char_indices().skip(1);
     let next = chars.by_ref().take(AHEAD).find(|(_, c)| !is_blank(*c) && *c != '\u{a0}' && *c != '\u{3000}');
     let Some((at, c)) = next else { return false };

@@ -63,6 +63,11 @@ pub(crate) struct Contents {
 pub(crate) fn contents(blocks: &[Block]) -> Contents {
     let mut out = Contents::default();
     for (n, block) in blocks.iter().enumerate() {
+        if block.fragment {
+            let side = own_side(&block.value).or_else(|| told_by_values(&block.value));
+            out.docs.push(Doc { value: block.value.clone(), block: n, side });
+            continue;
+        }
         if is_plan(&block.value) {
             out.plans.push((n, block.value.clone()));
             continue;
@@ -130,6 +135,24 @@ fn walk(map: &Map<String, Value>, block: usize, under: Option<Side>, depth: usiz
             _ => {}
         }
     }
+}
+
+/// The side that the values of its items tell: only a target reads the fields of a record.
+fn told_by_values(map: &Map<String, Value>) -> Option<Side> {
+    fn reads_record(item: &Value) -> bool {
+        let value = item.get("value").map(Value::to_string).unwrap_or_default();
+        let names = value.split("{{").skip(1).filter_map(|r| r.split(['}', '|']).next());
+        let of_record = |name: &str| {
+            let name = name.trim();
+            !name.is_empty()
+                && !name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        };
+        let mut names = names;
+        names.any(of_record)
+            || item.get("children").and_then(Value::as_array).is_some_and(|c| c.iter().any(reads_record))
+    }
+    let items = map.get("request").and_then(Value::as_array)?;
+    Some(if items.iter().any(reads_record) { Side::Target } else { Side::Source })
 }
 
 /// The side that a document's own keys tell.

@@ -7,6 +7,7 @@ mod aliases;
 mod bare;
 mod blocks;
 mod documents;
+mod fragments;
 mod known;
 mod maps;
 mod plan;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::aliases;
 use crate::blocks::{Block, Found, blocks};
 use crate::documents::{Contents, Doc, contents};
+use crate::fragments::fragments;
 use crate::known::{Guess, Known};
 use crate::repair::{Kind, Note, Repair, located};
 use crate::source::{Source, decode, looks_like_markup, readings};
@@ -48,8 +49,14 @@ struct Reading {
 
 impl Reading {
     fn new(source: Source) -> Reading {
-        let found = blocks(&source);
-        let contents = contents(&found.blocks);
+        let mut found = blocks(&source);
+        let mut known = contents(&found.blocks);
+        if known.docs.is_empty() && known.plans.is_empty() {
+            // No document as a whole; what people paste may be a part of one.
+            found.blocks.extend(fragments(&source));
+            known = contents(&found.blocks);
+        }
+        let contents = known;
         Reading { source, found, contents }
     }
 
@@ -121,6 +128,18 @@ fn nothing(contents: &Contents) -> Problem {
     p.hint(text!(
         "metadata is a JSON object with at least `api`, such as {{\"api\": \"/open/shops/query\", \"id\": \"shop_id\", …}}",
         "元数据是至少含 `api` 的 JSON 对象,例如 {{\"api\": \"/open/shops/query\", \"id\": \"shop_id\", …}}"
+    ))
+}
+
+/// A document whose items are there, and not its interface.
+fn no_interface(key: &str) -> Problem {
+    let message = text!(
+        "only a part of the document is there: its interface is missing",
+        "只有文档的一部分:缺少接口名称"
+    );
+    Problem::error("HL-1514", format!("{key}.metadata.api"), message).hint(text!(
+        "add `api` and `method`, and for a source `id` and `number`",
+        "请补上 `api` 与 `method`,来源端还需 `id` 与 `number`"
     ))
 }
 
@@ -197,6 +216,11 @@ impl Importer<'_> {
                         notes.extend(changed.into_iter().map(|(word, done)| self.alias(block, word, done)));
                     }
                     let api = map.get("api").and_then(Value::as_str).unwrap_or("").to_owned();
+                    if api.trim().is_empty()
+                        && self.reading.found.blocks.get(doc.block).is_some_and(|b| b.fragment)
+                    {
+                        problems.push(no_interface(key));
+                    }
                     let beside = if side == Side::Source { pair.target } else { pair.source };
                     let beside = beside.and_then(|d| d.value.get("api")).and_then(Value::as_str);
                     let other = beside.and_then(|api| self.options.known.platform_of(api));
@@ -232,6 +256,13 @@ impl Importer<'_> {
                     "连接器 `{name}` 是推测:原文提到该平台"
                 );
                 (name, message)
+            }
+            Guess::None if api.is_empty() => {
+                let message = text!(
+                    "nothing tells which connector the {key} uses; `{key}` stands for it",
+                    "无法得知 {key} 端使用哪个连接器,暂写为 `{key}`"
+                );
+                (key.to_owned(), message)
             }
             Guess::None => {
                 let message = text!(

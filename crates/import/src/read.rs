@@ -236,11 +236,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn object(&mut self, depth: usize) -> Part {
+    pub(crate) fn object(&mut self, depth: usize) -> Part {
         if !self.take('{', &[wide::OPEN_BRACE]) {
             return Part::Cut(Value::Null, false);
         }
-        let mut map = Map::new();
+        self.members(depth, Map::new())
+    }
+
+    /// Members up to the end of their object, behind those that are there.
+    pub(crate) fn members(&mut self, depth: usize, mut map: Map<String, Value>) -> Part {
         loop {
             self.gap();
             if self.take('}', &[wide::CLOSE_BRACE]) {
@@ -310,10 +314,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn list(&mut self, depth: usize) -> Part {
+    pub(crate) fn list(&mut self, depth: usize) -> Part {
         if !self.take('[', &[wide::OPEN_BRACKET, wide::OPEN_LENS]) {
             return Part::Cut(Value::Null, false);
         }
+        self.elements(depth)
+    }
+
+    /// Elements up to the end of their list, whose beginning is behind.
+    pub(crate) fn elements(&mut self, depth: usize) -> Part {
         let mut items = Vec::new();
         self.lists += 1;
         let part = self.items(depth, &mut items);
@@ -322,6 +331,12 @@ impl<'a> Reader<'a> {
             None => Part::Whole(Value::Array(items)),
             Some(kept) => Part::Cut(Value::Array(items), kept),
         }
+    }
+
+    /// True when another member comes, behind a comma or where one is missing; the comma is consumed.
+    pub(crate) fn another(&mut self) -> bool {
+        self.separated(|r| r.begins_name(), CLOSERS)
+            && (self.begins_name() || self.peek().is_some_and(|c| CLOSERS.contains(&c)))
     }
 
     /// Elements up to the end of the list; `Some` when it breaks off.
@@ -423,7 +438,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A member's name with its colon. `None`: there is none, and nothing is consumed.
-    fn name(&mut self) -> Option<String> {
+    pub(crate) fn name(&mut self) -> Option<String> {
         let (start, notes) = (self.at, self.notes.len());
         let name = match self.peek() {
             Some(c) if is_quote(c) => self.string(Place::Name),

@@ -57,6 +57,8 @@ pub enum Kind {
     DuplicateKey,
     /// A spelling of the generic layer (dialect §2.8).
     Alias,
+    /// A part of a document, pasted without the rest.
+    Fragment,
 }
 
 impl Kind {
@@ -87,6 +89,7 @@ impl Kind {
             Kind::Cut => "cut",
             Kind::DuplicateKey => "duplicate_key",
             Kind::Alias => "alias",
+            Kind::Fragment => "fragment",
         }
     }
 

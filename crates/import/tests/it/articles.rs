@@ -182,11 +182,13 @@ fn spellings_of_the_generic_layer_are_made_authentic() {
 
 #[test]
 fn what_holds_no_metadata_is_an_error_that_says_what_is_looked_for() {
-    for text in ["", "nothing here", "{\"a\":1}", "[{\"field\":\"a\",\"value\":1}]", "{{x}} {y} { z }"] {
+    for text in ["", "nothing here", "{\"a\":1}", "{{x}} {y} { z }"] {
         let p = read_text(text.as_bytes(), &options()).unwrap_err();
         assert_eq!(p[0].code, "HL-1502", "{text}");
         assert!(!p[0].hint.is_empty());
     }
-    let p = read_text(b"[{\"field\":\"a\",\"value\":1}]", &options()).unwrap_err();
-    assert!(p[0].hint.en.contains("items"));
+    // Items without their document are taken, and what is missing is said.
+    let drafts = read_text(b"[{\"field\":\"a\",\"value\":1}]", &options()).unwrap();
+    let missing = drafts[0].problems.iter().find(|p| p.code == "HL-1514").unwrap();
+    assert_eq!(missing.path, "source.metadata.api");
 }

@@ -260,6 +260,96 @@ fn what_stands_around_a_document() {
     }
 }
 
+/// What is pasted of a document, as its request and response; which side it is of tell the values.
+#[test]
+fn parts_of_a_document() {
+    use Kind::*;
+    let kinds = |d: &Draft| d.repairs.iter().map(|r| r.kind).collect::<Vec<_>>();
+    let items = r#"[{"field":"a","value":"{{no}}"},{"field":"b","children":[{"field":"c"}]}]"#;
+    let list: Value = serde_json::from_str(items).unwrap();
+    let answer = json!([{"field": "id"}]);
+    for (text, wanted, repairs) in [
+        (format!("\"request\": {items}"), json!({"request": list}), vec![Fragment, Fragment]),
+        (
+            format!("配置如下:\n\"request\":{items},\n以上"),
+            json!({"request": list}),
+            vec![Fragment, Fragment],
+        ),
+        (
+            format!("\"request\":{items},\"response\":[{{\"field\":\"id\"}}]"),
+            json!({"request": list, "response": answer}),
+            vec![Fragment, Fragment],
+        ),
+        (
+            format!("\"request\":{items}\n\"response\":[{{\"field\":\"id\"}}]}}"),
+            json!({"request": list, "response": answer}),
+            vec![Fragment, MissingComma],
+        ),
+        (
+            format!("请求:\n\"request\":{items}\n\n响应:\n\"response\":[{{\"field\":\"id\"}}]"),
+            json!({"request": list, "response": answer}),
+            vec![Fragment, Fragment, Fragment, Fragment],
+        ),
+        (
+            format!("\"api\":\"/w\",\"method\":\"POST\",\"request\":{items}"),
+            json!({"api": "/w", "method": "POST", "request": list}),
+            vec![Fragment, Fragment],
+        ),
+        (items.to_owned(), json!({"request": list}), vec![Fragment]),
+        (format!("字段: {items} 。"), json!({"request": list}), vec![Fragment]),
+        (items[1..items.len() - 1].to_owned(), json!({"request": list}), vec![Fragment, Fragment]),
+        (
+            format!("{items},\"otherRequest\":[]}}"),
+            json!({"request": list, "otherRequest": []}),
+            vec![Fragment],
+        ),
+        // Cut at the beginning, at the end, at both.
+        (
+            format!("lue\":\"x\"}},\n{},\"response\":[{{\"field\":\"id\"}}]}}", &items[1..]),
+            json!({"request": list, "response": answer}),
+            vec![Cut, Fragment],
+        ),
+        (
+            format!("\"request\":{},{{\"field\":\"d\",\"va", &items[..items.len() - 1]),
+            json!({"request": list}),
+            vec![Fragment, Cut, Fragment],
+        ),
+        (
+            format!("lue\":\"x\"}},{},{{\"field\":\"d\",\"va", &items[1..items.len() - 1]),
+            json!({"request": list}),
+            vec![Cut, Fragment, Cut, Fragment],
+        ),
+    ] {
+        let d = draft(&text);
+        assert_eq!(d.plan["target"]["metadata"], wanted, "{text}\n{:#?}", d.repairs);
+        assert_eq!(kinds(&d), repairs, "{text}\n{:#?}", d.repairs);
+    }
+    // Constants and variables only: a source.
+    let d = draft(
+        "\"request\":[{\"field\":\"from\",\"value\":\"{{LAST_SYNC_TIME|datetime}}\"},{\"field\":\"n\",\"value\":\"1\"}]",
+    );
+    assert_eq!(d.plan["source"]["metadata"]["request"][1]["field"], "n");
+    // Two requests are two sides.
+    let both = format!("\"request\":[{{\"field\":\"from\",\"value\":\"1\"}}]\n写入:\n\"request\":{items}");
+    let d = draft(&both);
+    assert_eq!(
+        (&d.plan["source"]["metadata"]["request"][0]["field"], &d.plan["target"]["metadata"]["request"]),
+        (&json!("from"), &list)
+    );
+    // A reply is no document, whatever it holds.
+    for text in [
+        "\"data\":[{\"id\":1},{\"id\":2}]",
+        "[{\"id\":1},{\"id\":2}]",
+        "{\"id\":1},{\"id\":2}",
+        "\"request\": \"x\", \"response\": []",
+        "\"request\":[",
+        "[{",
+        "[[{\"field\":\"a\",\"logic\":\"eq\",\"value\":\"1\"}]]",
+    ] {
+        assert!(read_text(text.as_bytes(), &options()).is_err(), "{text}");
+    }
+}
+
 #[test]
 fn comments_of_a_page_that_has_lost_its_lines() {
     use Kind::*;

@@ -155,6 +155,12 @@ fn tangles_end() {
         "1. {\n2. ",
         "{\\\"api\\\":",
         "{\"r\":\\[",
+        "\"request\":[{\"field\":\"",
+        "\"request\":[{\"field\":1},",
+        "[{\"field\":1,",
+        "[ {\"x\":[",
+        "},{\"field\":1},\n",
+        "\"response\":[],",
     ] {
         let text = one.repeat(n / one.len());
         let _ = read(text.as_bytes());

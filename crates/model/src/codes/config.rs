@@ -341,6 +341,18 @@ pub const CODES: &[Code] = &[
         ("cut out the part that holds the metadata", "请只保留含元数据的部分"),
     ),
     code(
+        "HL-1514",
+        ("only a part of a document was found", "只找到文档的一部分"),
+        (
+            "the text holds items (`\"request\": [...]`, a bare list, a document without its beginning), and not the name of the interface",
+            "文本中有字段项(`\"request\": [...]`、单独的列表、缺少开头的文档),但没有接口名称",
+        ),
+        (
+            "add `api` and `method` to the plan, and for a source `id` and `number`",
+            "请在方案中补上 `api` 与 `method`,来源端还需 `id` 与 `number`",
+        ),
+    ),
+    code(
         "HL-1093",
         ("a query of this ledger cannot be read", "对本台账的查询无法解析"),
         (
