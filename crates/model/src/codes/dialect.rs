@@ -281,6 +281,18 @@ pub const CODES: &[Code] = &[
         ("check the values of the record", "请检查数据的值"),
     ),
     code(
+        "HL-2312",
+        ("a function does not take this argument", "函数不接受该参数"),
+        (
+            "the value is of another type than the function takes, or its pattern has letters that it does not know; MariaDB refuses it as well",
+            "参数的类型不符合函数要求,或模式中有无法识别的字母;MariaDB 同样会拒绝",
+        ),
+        (
+            "write what the message says; docs/reference lists every function",
+            "请按提示填写;docs/reference 列有全部函数",
+        ),
+    ),
+    code(
         "HL-2401",
         ("a `_findCollection` cannot be read", "`_findCollection` 无法解析"),
         (

@@ -3,9 +3,12 @@
 use chrono::{Duration, FixedOffset, LocalResult, TimeZone};
 
 use super::FnEnv;
+use super::characters;
 use super::decimal::{Dec, Mode};
 use super::format::{self, What, day_name, mode, month_name, week, week_mode, weekday};
+use super::interval;
 use super::moment::{self, Clock, MOST, Moment, Ymd};
+use super::node::Unit;
 use super::sv::{Num, Sv};
 use super::table::{Builtin, Out, open, strict};
 
@@ -17,6 +20,10 @@ const LAST_SECOND: i64 = 32_536_771_199;
 
 /// Functions of dates and times.
 pub(super) const TABLE: &[Builtin] = &[
+    strict("ADD_MONTHS", 2, 2, |a, env| {
+        let [v, n] = a else { return Ok(Sv::Null) };
+        Ok(interval::shift(v, n, Unit::Month, false, env))
+    }),
     strict("ADDTIME", 2, 2, |a, _| Ok(add_time(a, 1))),
     strict("CONVERT_TZ", 3, 3, |a, env| Ok(convert_tz(a, env).unwrap_or(Sv::Null))),
     open("CURDATE", 0, 0, |_, env| Ok(Sv::Date(env.today()))),
@@ -162,6 +169,7 @@ pub(super) const TABLE: &[Builtin] = &[
         let d = Dec::scaled(i128::from(us), 6).round(i64::from(f), Mode::Down);
         Ok(Sv::dec(d))
     }),
+    strict("TO_CHAR", 1, 2, characters::to_char),
     strict("TO_DAYS", 1, 1, |a, env| Ok(int(day(a, 0, env)))),
     strict("TO_SECONDS", 1, 1, |a, env| {
         Ok(int(moment(a, 0, env).and_then(Moment::micros).map(|us| us / 1_000_000)))

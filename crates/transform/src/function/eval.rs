@@ -198,7 +198,7 @@ impl<'a, 'b> Ctx<'a, 'b> {
                 };
                 self.spend(length(&s))?;
                 match s.as_text() {
-                    Some(s) => Sv::flag(Some(regex.is_match(&s) != *negated)),
+                    Some(s) => Sv::flag(Some(regex.is_match(&s)? != *negated)),
                     None => Sv::Null,
                 }
             }

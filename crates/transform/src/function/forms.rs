@@ -5,7 +5,7 @@ use super::lex::Tok;
 use super::node::{Cast, Node, Unit, UnitFn};
 use super::parse::{Parser, level};
 use super::sv::Sv;
-use super::{FnError, table};
+use super::{FnError, characters, table};
 use crate::text;
 
 /// The target of `DATE '…'` and its like.
@@ -148,6 +148,10 @@ fn plain(name: &str, written: &str, args: Vec<Node>, place: usize) -> Result<Nod
             ),
         )
         .at(place));
+    }
+    // A pattern that is written down is looked at before any record is.
+    if let ("TO_CHAR", Some(Node::Const(Sv::Str(pattern)))) = (f.name, args.get(1)) {
+        characters::check(pattern).map_err(|e| e.at(place))?;
     }
     Ok(match (f.name, <[Node; 3]>::try_from(args)) {
         ("IF", Ok(three)) => {

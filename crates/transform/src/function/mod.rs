@@ -6,6 +6,7 @@
 mod aggregate;
 mod arith;
 mod cast;
+mod characters;
 mod codecs;
 mod compare;
 mod dates;

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::FnError;
+use crate::search::{GivenUp, NEST, Search, Style};
 use crate::text;
 
 /// Steps that one comparison may take, and bytes that the matches of one replacement may go over: both grow with the
@@ -79,7 +81,7 @@ pub(super) fn like(
 /// A regular expression with MariaDB's meaning: letters' case does not count, `\d`, `\w` and `\s` are of ASCII.
 #[derive(Debug, Clone)]
 pub(super) struct Regex {
-    re: regex::Regex,
+    re: Search,
     /// Bytes of the longest match, where the pattern has a longest one.
     longest: Option<usize>,
 }
@@ -92,29 +94,27 @@ thread_local! {
 }
 
 impl Regex {
-    /// Compiles; the size is bounded, and matching takes linear time. `exact` minds letters' case.
+    /// Compiles; the size is bounded, and so is matching. `exact` minds letters' case.
     pub fn new(pattern: &str, exact: bool) -> Result<Regex, FnError> {
         let unusable = |e: String| {
-            let e = e.lines().last().unwrap_or("").trim().trim_start_matches("error: ").to_owned();
             FnError::new(
                 "HL-2311",
                 text!("the regular expression cannot be used: {e}", "正则表达式无法使用:{e}"),
             )
         };
         let pattern = narrowed(pattern);
-        let re = regex::RegexBuilder::new(&pattern)
-            .case_insensitive(!exact)
-            .size_limit(1 << 20)
-            .nest_limit(NEST)
-            .build()
-            .map_err(|e| unusable(e.to_string()))?;
+        let re = Search::new(&pattern, Style { fold: !exact, ..Style::default() }).map_err(unusable)?;
         let tree = regex_syntax::ParserBuilder::new()
             .case_insensitive(!exact)
             .nest_limit(NEST)
             .build()
-            .parse(&pattern)
-            .map_err(|e| unusable(e.to_string()))?;
-        Ok(Regex { re, longest: tree.properties().maximum_len() })
+            .parse(&pattern);
+        // What steps back is bounded by its own limits.
+        let longest = match (&re, tree) {
+            (Search::Back(_), _) => Some(0),
+            (Search::Linear(_), tree) => tree.ok().and_then(|t| t.properties().maximum_len()),
+        };
+        Ok(Regex { re, longest })
     }
 
     /// Like `new`; a pattern that this thread compiled lately is not compiled again.
@@ -133,18 +133,29 @@ impl Regex {
         })
     }
 
-    pub fn is_match(&self, s: &str) -> bool {
-        self.re.is_match(s)
+    /// True when it is found.
+    ///
+    /// # Errors
+    /// The search goes over the text too often.
+    pub fn is_match(&self, s: &str) -> Result<bool, FnError> {
+        Ok(self.re.is_match(s)?)
     }
 
     /// Position of the first match, 1-based in characters; 0 without one.
-    pub fn position(&self, s: &str) -> i64 {
-        let before = self.re.find(s).and_then(|m| s.get(..m.start()));
-        before.map_or(0, |b| i64::try_from(b.chars().count()).unwrap_or(0) + 1)
+    ///
+    /// # Errors
+    /// The search goes over the text too often.
+    pub fn position(&self, s: &str) -> Result<i64, FnError> {
+        let before = self.re.find(s)?.and_then(|m| s.get(..m.start));
+        Ok(before.map_or(0, |b| i64::try_from(b.chars().count()).unwrap_or(0) + 1))
     }
 
-    pub fn first<'s>(&self, s: &'s str) -> &'s str {
-        self.re.find(s).map_or("", |m| m.as_str())
+    /// The first match; empty without one.
+    ///
+    /// # Errors
+    /// The search goes over the text too often.
+    pub fn first<'s>(&self, s: &'s str) -> Result<&'s str, FnError> {
+        Ok(self.re.find(s)?.and_then(|m| s.get(m)).unwrap_or(""))
     }
 
     /// Replaces all matches; `\1` in the replacement stands for a group.
@@ -155,29 +166,34 @@ impl Regex {
         let with = groups(with);
         let plain = !with.contains('$');
         let (mut out, mut behind, mut steps) = (String::new(), 0, 0usize);
-        let mut one = |whole: regex::Match<'_>, out: &mut String| {
+        let mut one = |whole: Range<usize>, out: &mut String| {
             // A search may read on to the end before it knows where its match ends, if a match can be that long.
-            let rest = s.len() - whole.start();
-            steps += (whole.start() - behind) + self.longest.map_or(rest, |n| rest.min(n + LOOK));
+            let rest = s.len() - whole.start;
+            steps += whole.start.saturating_sub(behind) + self.longest.map_or(rest, |n| rest.min(n + LOOK));
             if steps > 4 * MAX_STEPS {
                 return Err(too_costly());
             }
-            out.push_str(s.get(behind..whole.start()).unwrap_or(""));
-            behind = whole.end();
+            out.push_str(s.get(behind..whole.start).unwrap_or(""));
+            behind = whole.end;
             super::eval::bounded(out.len())
         };
-        if plain {
-            // Without groups nothing but the ends is looked for, which is much cheaper.
-            for whole in self.re.find_iter(s) {
-                one(whole, &mut out)?;
-                out.push_str(&with);
+        match &self.re {
+            Search::Linear(re) if plain => {
+                // Without groups nothing but the ends is looked for, which is much cheaper.
+                for whole in re.find_iter(s).take_while(|m| !m.is_empty()) {
+                    one(whole.range(), &mut out)?;
+                    out.push_str(&with);
+                }
             }
-        } else {
-            for found in self.re.captures_iter(s) {
-                let Some(whole) = found.get(0) else { continue };
-                one(whole, &mut out)?;
+            re => re.each(s, |found| {
+                // A match of nothing ends the work, as MariaDB does it.
+                if found.range().is_empty() {
+                    return Ok(false);
+                }
+                one(found.range(), &mut out)?;
                 found.expand(&with, &mut out);
-            }
+                Ok::<bool, FnError>(true)
+            })?,
         }
         out.push_str(s.get(behind..).unwrap_or(""));
         super::eval::bounded(out.len())?;
@@ -185,8 +201,11 @@ impl Regex {
     }
 }
 
-/// Levels of a pattern.
-const NEST: u32 = 60;
+impl From<GivenUp> for FnError {
+    fn from(GivenUp(why): GivenUp) -> FnError {
+        FnError::new("HL-2311", why)
+    }
+}
 
 /// Bytes that a search reads behind a match, for `\b` and `$`.
 const LOOK: usize = 4;

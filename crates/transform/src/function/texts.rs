@@ -98,11 +98,11 @@ pub(super) const TABLE: &[Builtin] = &[
         bounded(out.len())?;
         Ok(Sv::text(out))
     }),
-    strict("REGEXP_INSTR", 2, 2, |a, _| Ok(Sv::int(regex(a)?.position(&text(a, 0))))),
+    strict("REGEXP_INSTR", 2, 2, |a, _| Ok(Sv::int(regex(a)?.position(&text(a, 0))?))),
     strict("REGEXP_LIKE", 2, 3, |a, _| {
         // MySQL's third argument; `c` minds letters' case.
         let (pattern, exact) = (text(a, 1), text(a, 2).contains('c'));
-        Ok(Sv::flag(Some(Regex::kept(&pattern, exact)?.is_match(&text(a, 0)))))
+        Ok(Sv::flag(Some(Regex::kept(&pattern, exact)?.is_match(&text(a, 0))?)))
     }),
     strict("REGEXP_REPLACE", 3, 3, |a, _| {
         let s = text(a, 0);
@@ -113,7 +113,7 @@ pub(super) const TABLE: &[Builtin] = &[
     }),
     strict("REGEXP_SUBSTR", 2, 2, |a, _| {
         let s = text(a, 0);
-        Ok(Sv::text(regex(a)?.first(&s).to_owned()))
+        Ok(Sv::text(regex(a)?.first(&s)?.to_owned()))
     }),
     strict("REPEAT", 2, 2, |a, _| {
         let s = text(a, 0);

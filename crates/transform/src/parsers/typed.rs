@@ -2,10 +2,10 @@
 
 use bigdecimal::RoundingMode;
 use chrono_tz::Tz;
-use regex::{Regex, RegexBuilder};
 use serde_json_path::JsonPath;
 
 use super::xml::XPath;
+use crate::search::{GivenUp, Search, Style};
 use crate::value::decimal;
 use crate::{Map, Number, Text, Value, text, times};
 
@@ -92,7 +92,7 @@ pub(super) enum Typed {
     JsonPath { path: Box<JsonPath>, cost: Cost, all: bool },
     Xml { path: XPath, all: bool },
     Csv { delimiter: char, header: bool, skip_empty: bool },
-    Regex { regex: Regex, group: usize, all: bool },
+    Regex { regex: Search, group: usize, all: bool },
     Date(String),
     Decimals(Option<i64>),
     Enum(Vec<(String, Value)>),
@@ -220,14 +220,18 @@ impl Typed {
                 }
                 let mut hits = Vec::new();
                 let mut steps = 0;
-                for c in regex.captures_iter(&source).take(if *all { usize::MAX } else { 1 }) {
+                let searched = regex.each(&source, |c| {
                     // Each match is linear, all of them together need not be.
-                    steps += c.get(0).map_or(0, |m| source.len() - m.start());
+                    steps += source.len() - c.range().start;
                     if steps > MAX_STEPS {
-                        warnings.push(too_long());
-                        return v;
+                        return Err(GivenUp(too_long()));
                     }
-                    hits.push(c.get(*group).map_or(Value::Null, |m| Value::from(m.as_str())));
+                    hits.push(c.group(*group).map_or(Value::Null, Value::from));
+                    Ok(*all)
+                });
+                if let Err(GivenUp(why)) = searched {
+                    warnings.push(why);
+                    return v;
                 }
                 if *all { Value::Array(hits) } else { hits.into_iter().next().unwrap_or(Value::Null) }
             }
@@ -308,19 +312,11 @@ fn json_path(written: &str) -> Result<JsonPath, Text> {
     })
 }
 
-fn regex(pattern: &str, flags: &str) -> Result<Regex, Text> {
-    RegexBuilder::new(pattern)
-        .case_insensitive(flags.contains('i'))
-        .multi_line(flags.contains('m'))
-        .dot_matches_new_line(flags.contains('s'))
-        .size_limit(1 << 20)
-        .nest_limit(60)
-        .build()
-        .map_err(|e| {
-            let e = e.to_string();
-            let e = e.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
-            text!("the pattern `{pattern}` cannot be read: {e}", "正则表达式 `{pattern}` 无法读取:{e}")
-        })
+fn regex(pattern: &str, flags: &str) -> Result<Search, Text> {
+    let [fold, lines, dot] = ['i', 'm', 's'].map(|flag| flags.contains(flag));
+    Search::new(pattern, Style { fold, lines, dot }).map_err(|e| {
+        text!("the pattern `{pattern}` cannot be read: {e}", "正则表达式 `{pattern}` 无法读取:{e}")
+    })
 }
 
 /// `{"from": to}`, or a list of allowed values.

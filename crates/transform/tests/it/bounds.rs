@@ -209,6 +209,46 @@ fn function(sql: &str) -> String {
     eval(&format!("_function {sql}"), r#"{"a":"x"}"#, "string", None).0
 }
 
+/// Look-around and back references step back: patterns and texts that would do so for ever end in an error.
+#[test]
+fn patterns_that_step_back_end() {
+    for sql in [
+        "REPEAT('a',4000) REGEXP '^(?:a|a)*(?!a)b'",
+        "REPEAT('a',60) REGEXP '^(?:a+(?=a|$))+b'",
+        "REPEAT('a',60) REGEXP '^(?:a|aa)+(?!b)c'",
+        "REPEAT('a',60) REGEXP '^((a|b)*)*\\\\2c'",
+        "REPEAT('ab',1000) REGEXP '^(?:(a|ab)(b|))*(?=c)c'",
+        "REPEAT('a',60) NOT REGEXP '^([a-z]+ ?)*(?<=!)$'",
+        "REGEXP_REPLACE(REPEAT('a',4000), 'a(?=a)', 'x')",
+        "REGEXP_SUBSTR(REPEAT('a',3000), '(.+)(.+)(.+)(.+)\\\\1b')",
+        // Longer texts than such patterns take.
+        "REPEAT('a',5000) REGEXP 'a(?=b)'",
+        "REGEXP_INSTR(REPEAT('a',5000), '(a)\\\\1b')",
+    ] {
+        assert_eq!(function(sql), "HL-2311", "{sql}");
+    }
+    for deep in ["(?=a", "(?:(?=a)", "(a(?!b)"] {
+        let pattern = format!("{}{}", deep.repeat(300), ")".repeat(300));
+        assert_eq!(function(&format!("'a' REGEXP '{pattern}'")), "HL-2311", "{deep}");
+    }
+    for wide in
+        ["(?=(a{500}){500})", "(?=((a{90}){90}){90})b", "(?=\\\\p{L}{900}){900}", "(?<=a+)b", "(?=a)\\\\9"]
+    {
+        assert_eq!(function(&format!("'a' REGEXP '{wide}'")), "HL-2311", "{wide}");
+    }
+    assert_eq!(function(&format!("'a' REGEXP '(?=a){}'", "a".repeat(1_000))), "HL-2311");
+    assert_eq!(function("REGEXP_REPLACE('1234567', '[0-9](?=([0-9]{3})+$)', '\\\\0,')"), "\"1,234,567\"");
+    assert_eq!(function("REGEXP_REPLACE('aabbc', '(.)\\\\1', '<\\\\1>')"), "\"<a><b>c\"");
+    // A parser leaves the value as it is, with a warning.
+    let look = |v: &str, pattern: &str| {
+        let parser = format!(r#"{{"type":"regex","pattern":"{pattern}","extractAll":true}}"#);
+        eval("{{v}}", &format!(r#"{{"v":"{v}"}}"#), "string", Some(&parser))
+    };
+    assert_eq!(look("SO-12,PO-7", "(?<=-)[0-9]+"), (r#"["12","7"]"#.to_owned(), 0));
+    assert_eq!(look(&"a".repeat(60), "^(?:a|aa)+(?!b)c").1, 1);
+    assert_eq!(look(&"a".repeat(5_000), "a(?=b)").1, 1);
+}
+
 #[test]
 fn searches_in_long_texts_take_linear_time_or_end() {
     // The needle nearly fits everywhere.

@@ -226,6 +226,8 @@ impl Writing<'_> {
             'Z' => same(self.dice.of(DATED).to_owned()),
             'C' => self.chain(),
             'r' => same(format!("'{}'", self.dice.of(REGEXES))),
+            'R' => same(format!("'{}'", self.dice.of(PCRE))),
+            'o' => same(format!("'{}'", self.dice.of(CHARACTERS))),
             'L' => same(format!("'{}'", self.dice.of(LIKES))),
             'A' => self.aggregate(AGGREGATES),
             'E' => self.aggregate(AGGREGATES.get(..NUMERIC).unwrap_or(AGGREGATES)),

@@ -175,6 +175,53 @@ pub const REGEXES: &[&str] = &[
     "[^a-z]",
     "^.{3}$",
     "[一-龥]+",
+    "x*",
+    "b|$",
+    "^",
+];
+
+/// Patterns that only an engine with stepping back can do, as MariaDB's.
+pub const PCRE: &[&str] = &[
+    "a(?=b)",
+    "a(?!b)",
+    "(?<=-)[0-9]+",
+    "(?<!a)[bc]",
+    "^(?!a)",
+    "(.)\\\\1",
+    "([a-z])-\\\\1",
+    "(?>a+)b",
+    "[0-9]++",
+    "a*+a",
+    "(?<=张).",
+    "(?=.*[0-9])[a-z]+",
+    "^(?=.*[a-z])(?=.*[0-9]).{2,}$",
+    "(a)?(?(1)b|c)",
+    "[^-]+(?=-|$)",
+    "x\\\\Ky?",
+    "(?i)B(?!c)",
+    "店(?!铺)",
+];
+
+/// Patterns of TO_CHAR.
+pub const CHARACTERS: &[&str] = &[
+    "YYYY-MM-DD HH24:MI:SS",
+    "yyyy/mm/dd",
+    "YYYYMMDD",
+    "YYYY\"年\"MM\"月\"DD\"日\"",
+    "YY YYY Y RR RRRR",
+    "MON DD, YYYY",
+    "MONTH|DAY",
+    "DY HH12:MI PM",
+    "HH:MI A.M.",
+    "AD B.C.",
+    "[HH24]{MI}(SS)",
+    "\"open",
+    "&\"x\"",
+    "",
+    "Q",
+    "YYYY年",
+    "DDTH",
+    "5",
 ];
 
 pub const LIKES: &[&str] = &[
