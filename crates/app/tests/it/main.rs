@@ -30,6 +30,7 @@ mod serve;
 mod sql;
 mod sql_source;
 mod sqlite;
+mod statements;
 mod stub;
 mod tls;
 mod tokens;

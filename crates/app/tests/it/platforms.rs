@@ -125,6 +125,17 @@ async fn kingdee_rows_by_position_with_header_signature_and_login() {
         runs(&p, "kingdee-orders-to-bi", 0).await;
         let got = column(&p, "SELECT CAST(entry_id AS TEXT), material FROM purchase");
         assert_eq!(got, truth(k3.records(""), "FMaterialId.FNumber"), "{auth}");
+        // A10: the offset goes on by a page.
+        let mut starts = Vec::new();
+        let calls = p.run(&["calls", "kingdee-orders-to-bi", "--json"]).await.exits(0).lines();
+        for call in calls.iter().filter(|c| c["kind"] == "fetch") {
+            let id = call["id"].to_string();
+            let call = p.run(&["calls", "kingdee-orders-to-bi", "--id", &id, "--json"]).await.exits(0).json();
+            let body: Value = serde_json::from_str(call["request_body"].as_str().unwrap()).unwrap();
+            starts.extend(body["data"]["StartRow"].as_u64());
+        }
+        let pages: BTreeSet<u64> = starts.into_iter().collect();
+        assert_eq!(pages.into_iter().take(4).collect::<Vec<_>>(), [0, 40, 80, 120], "A10 {auth}");
         k3.expire_token().unwrap();
         runs(&p, "kingdee-orders-to-bi", 0).await;
     }
@@ -303,6 +314,36 @@ async fn every_operation_of_kingdee_does_what_it_says() {
     assert_eq!(number(&run, "/target/failed"), 3);
     let failed = p.run(&["records", "again", "--state", "failed", "--json"]).await.exits(0);
     assert!(failed.lines().iter().all(|r| r["reason"].to_string().contains("状态不允许")), "{failed:?}");
+}
+
+/// A lost answer to a submission or an approval: the document's state tells, and nothing is done twice or left out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_to_an_operation_of_kingdee_is_looked_up() {
+    // Calls: 1 saves, then 2 to 4 submit; one more is a look-up, then come 6 to 8.
+    let k3 = stand_in("kingdee", 5, "reset-after@3,504@7").await;
+    let p = project("kingdee-orders-to-bi", &[("kingdee", fast(&k3))]);
+    let document = json!([{"field": "FBillNo", "value": "{{no}}"},
+        {"field": "FSupplierId", "value": "S-01", "parser": {"name": "ConvertObjectParser", "params": "FNumber"}}]);
+    let numbers =
+        json!([{"field": "Numbers", "value": "{{no}}", "parser": {"name": "StringToArray", "params": ","}}]);
+    for (name, api, request) in
+        [("save", "batchSave", &document), ("submit", "submit", &numbers), ("audit", "audit", &numbers)]
+    {
+        over_numbers(&p, name, &kingdee_target(api, None, request.clone(), 20));
+        let run = runs(&p, name, 0).await;
+        assert_eq!(
+            (number(&run, "/target/written"), number(&run, "/target/in_doubt")),
+            (3, 0),
+            "{name}: {run}"
+        );
+    }
+    let saved = k3.records("saved");
+    assert!(saved.len() == 3 && saved.values().all(|b| b["FDocumentStatus"] == "C"), "{saved:?}");
+    for name in ["submit", "audit"] {
+        let calls = p.run(&["calls", name, "--json"]).await.exits(0).lines();
+        assert_eq!(calls.iter().filter(|c| c["kind"] == "write").count(), 3, "{name}");
+        assert!(calls.iter().any(|c| c["kind"] == "look_up"), "{name}");
+    }
 }
 
 /// Save and submit are two calls; and a misspelt operation is not sent as one.

@@ -32,7 +32,7 @@ pub const KEYS: &[Key] = &[
     key("otherRequest", "both", ("system parameters, apart from the business ones", "系统参数,与业务参数分开")),
     key("response", "both", ("source: fields of the result; target: `primaryWriteback`, what is kept of the reply with each record", "源端:结果字段;目标端:`primaryWriteback`,即随数据保存的应答字段")),
     key("otherResponse", "both", ("how replies are read: StatusKey, StatusValue, DataKey, PageKey …", "响应解析:StatusKey、StatusValue、DataKey、PageKey 等")),
-    key("autoFillResponse", "source", ("learn the result's fields into response; `heliu preview` lists them", "将结果字段学习到 response;`heliu preview` 会列出")),
+    key("autoFillResponse", "source", ("learn the result's fields into response: `heliu preview` lists what the stored records have shown; no data changes", "将结果字段学习到 response:`heliu preview` 会列出已存数据出现过的字段,数据不变")),
     key("buildModel", "both", ("enforce the declared types", "按声明的类型建模")),
     key("condition", "source", ("which records are kept: outer list OR, inner list AND", "保留哪些数据:外层为或,内层为且")),
     key("condition_bk", "source", ("a parked condition, never applied", "停用的条件,从不生效")),
