@@ -24,7 +24,7 @@ enum Start {
 }
 
 /// The fragments of a text that holds no document as a whole. Cost is linear, as that of the documents.
-pub(crate) fn fragments(source: &Source) -> Vec<Block> {
+pub(crate) fn fragments(source: &Source, blocks: &[Block]) -> Vec<Block> {
     let text = source.text.as_str();
     let limit = 16 * text.len() as u64 + 100_000;
     let mut out: Vec<Block> = Vec::new();
@@ -33,11 +33,15 @@ pub(crate) fn fragments(source: &Source) -> Vec<Block> {
         if work > limit {
             break;
         }
+        if start != Start::Member && within(blocks, from) {
+            at = from + first(text, from);
+            continue;
+        }
         let mut reader = Reader::new(text, from, work, limit);
         let value = read(&mut reader, start);
         work = reader.work + 1;
         let Some(value) = value else {
-            at = from + text.get(from..).and_then(|t| t.chars().next()).map_or(1, char::len_utf8);
+            at = from + first(text, from);
             continue;
         };
         let mut block =
@@ -57,6 +61,20 @@ pub(crate) fn fragments(source: &Source) -> Vec<Block> {
         }
     }
     out
+}
+
+/// Bytes of the character at a place.
+fn first(text: &str, at: usize) -> usize {
+    text.get(at..).and_then(|t| t.chars().next()).map_or(1, char::len_utf8)
+}
+
+/// True inside an object that is no item: what is in it is a part of something else, as the sorting of a query.
+fn within(blocks: &[Block], at: usize) -> bool {
+    let before = blocks.partition_point(|b| b.from < at);
+    before
+        .checked_sub(1)
+        .and_then(|n| blocks.get(n))
+        .is_some_and(|b| at < b.to && !b.value.contains_key("field"))
 }
 
 /// Where the next fragment may begin.
@@ -86,14 +104,20 @@ fn read(r: &mut Reader, start: Start) -> Option<Map<String, Value>> {
     let from = r.at;
     let mut map = Map::new();
     if start == Start::Member {
-        r.note(from, Kind::Fragment, "", text!("`{{` was added before it", "已在其前补上 `{{`"));
+        let before = r.text.get(..from).unwrap_or("").trim_end();
+        let done = if before.ends_with(['{', wide::OPEN_BRACE]) {
+            text!("read as a document, though its interface is missing", "缺少接口名称,仍按文档读取")
+        } else {
+            text!("`{{` was added before it", "已在其前补上 `{{`")
+        };
+        r.note(from, Kind::Fragment, "", done);
     } else {
         let part = if start == Start::List { r.list(1) } else { r.elements(1) };
         let (list, whole) = match part {
             Part::Whole(v) => (v, true),
             Part::Cut(v, _) => (v, false),
         };
-        if !holds_items(&list) {
+        if !holds_items(&list) || !list.as_array().is_some_and(|l| l.iter().any(told)) {
             return None;
         }
         let done = match start {
@@ -137,6 +161,13 @@ fn holds_items(v: &Value) -> bool {
         v.get("field").is_some_and(|f| f.is_string() || f.is_number()) && v.get("logic").is_none()
     };
     v.as_array().is_some_and(|list| list.iter().any(is_item) && list.iter().all(Value::is_object))
+}
+
+/// True for an item that says more of its field than other lists do.
+fn told(item: &Value) -> bool {
+    ["label", "type", "value", "children", "parser", "default", "is_required", "describe", "mapping"]
+        .iter()
+        .any(|k| item.get(*k).is_some())
 }
 
 /// What stands before the first item, where it is the rest of a cut one.

@@ -53,7 +53,8 @@ impl Reading {
         let mut known = contents(&found.blocks);
         if known.docs.is_empty() && known.plans.is_empty() {
             // No document as a whole; what people paste may be a part of one.
-            found.blocks.extend(fragments(&source));
+            let parts = fragments(&source, &found.blocks);
+            found.blocks.extend(parts);
             known = contents(&found.blocks);
         }
         let contents = known;

@@ -295,6 +295,7 @@ fn parts_of_a_document() {
             json!({"api": "/w", "method": "POST", "request": list}),
             vec![Fragment, Fragment],
         ),
+        (format!("{{\"request\":{items}}}"), json!({"request": list}), vec![Fragment]),
         (items.to_owned(), json!({"request": list}), vec![Fragment]),
         (format!("字段: {items} 。"), json!({"request": list}), vec![Fragment]),
         (items[1..items.len() - 1].to_owned(), json!({"request": list}), vec![Fragment, Fragment]),
@@ -324,6 +325,8 @@ fn parts_of_a_document() {
         assert_eq!(d.plan["target"]["metadata"], wanted, "{text}\n{:#?}", d.repairs);
         assert_eq!(kinds(&d), repairs, "{text}\n{:#?}", d.repairs);
     }
+    let whole = draft(&format!("{{\"request\":{items}}}"));
+    assert!(whole.repairs[0].done.en.contains("interface is missing"), "{:#?}", whole.repairs);
     // Constants and variables only: a source.
     let d = draft(
         "\"request\":[{\"field\":\"from\",\"value\":\"{{LAST_SYNC_TIME|datetime}}\"},{\"field\":\"n\",\"value\":\"1\"}]",
@@ -345,6 +348,8 @@ fn parts_of_a_document() {
         "\"request\":[",
         "[{",
         "[[{\"field\":\"a\",\"logic\":\"eq\",\"value\":\"1\"}]]",
+        "{\"request\":{\"queryOrders\":[{\"field\":\"pubts\",\"value\":\"asc\"}]},\"reply\":{}}",
+        "[{\"field\":\"pubts\",\"order\":\"asc\"}]",
     ] {
         assert!(read_text(text.as_bytes(), &options()).is_err(), "{text}");
     }

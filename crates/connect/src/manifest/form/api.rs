@@ -40,7 +40,8 @@ pub struct ApiForm {
     /// Parameters where the metadata gives none; `otherRequest` counts as given.
     #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
     pub defaults: toml::Table,
-    /// Shape of the body, where it differs.
+    /// Shape of the body, where it differs. One without room for several records (`$rows`, or `$params` as a whole)
+    /// makes a call of each record.
     #[schemars(with = "Option<serde_json::Value>")]
     pub body: Option<toml::Value>,
     /// Rows are bare lists whose columns were named by the request.
