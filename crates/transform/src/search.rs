@@ -94,7 +94,7 @@ impl Search {
                 .delegate_size_limit(SIZE)
                 .max_prog_size(BACK_SIZE)
                 .build();
-            return made.map(|r| Search::Back(Box::new(r))).map_err(|e| last(e.to_string()));
+            return made.map(|r| Search::Back(Box::new(r))).map_err(|e| plainly(&last(e.to_string())));
         }
         regex::RegexBuilder::new(pattern)
             .case_insensitive(style.fold)
@@ -169,6 +169,14 @@ impl Search {
     }
 }
 
+/// The engine's words, without what is said to its users.
+fn plainly(said: &str) -> String {
+    if said.contains("ookbehind") && said.contains("ength") {
+        return "a look-behind must have a fixed length".to_owned();
+    }
+    said.trim_start_matches("Error compiling regex: ").to_owned()
+}
+
 fn fits(s: &str) -> Result<(), GivenUp> {
     if s.len() <= BACK_TEXT {
         return Ok(());
@@ -230,6 +238,15 @@ fn steps_back(pattern: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_is_said_plainly() {
+        let said = |p: &str| Search::new(p, Style::default()).err().unwrap_or_default();
+        assert_eq!(said("(?<=a+)b"), "a look-behind must have a fixed length");
+        assert!(said(r"(?=a)\9").contains("group 9"), "{}", said(r"(?=a)\9"));
+        assert!(said("a(?=b").contains("arenthesis"), "{}", said("a(?=b"));
+        assert!(matches!(Search::new("(?<=ab|c)d", Style::default()), Ok(Search::Back(_))));
+    }
 
     #[test]
     fn only_what_needs_it_steps_back() {

@@ -125,6 +125,29 @@ pub(super) fn names() -> Vec<&'static str> {
     all
 }
 
+/// Functions that MariaDB has and that are left out here: ciphers, compression, and what asks the server.
+const MISSING: &[&str] = &[
+    "AES_DECRYPT",
+    "AES_ENCRYPT",
+    "BENCHMARK",
+    "COMPRESS",
+    "CONNECTION_ID",
+    "CURRENT_USER",
+    "DATABASE",
+    "DECODE",
+    "DES_DECRYPT",
+    "DES_ENCRYPT",
+    "ENCODE",
+    "ENCRYPT",
+    "LAST_INSERT_ID",
+    "LOAD_FILE",
+    "SLEEP",
+    "UNCOMPRESS",
+    "UNCOMPRESSED_LENGTH",
+    "USER",
+    "VERSION",
+];
+
 /// An unknown name, with the nearest known one.
 pub(super) fn unknown(written: &str) -> FnError {
     let upper = written.to_ascii_uppercase();
@@ -135,6 +158,10 @@ pub(super) fn unknown(written: &str) -> FnError {
         .filter(|(d, n)| *d <= 3 && *d * 2 <= n.len());
     let shown: String = written.chars().take(60).collect();
     let message = match near {
+        _ if MISSING.contains(&upper.as_str()) => text!(
+            "`{shown}` is a function of MariaDB that heliu does not have",
+            "`{shown}` 是 MariaDB 的函数,heliu 暂不支持"
+        ),
         Some((_, near)) => {
             text!(
                 "unknown function `{shown}`; did you mean `{near}`?",

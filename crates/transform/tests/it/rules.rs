@@ -207,6 +207,7 @@ fn a32_what_cannot_be_evaluated() {
         ("_function MOD({{a}}, {{b}})", "HL-2310"),
         ("_function {{a}} DIV {{b}}", "HL-2310"),
         ("_function CONCATT('a')", "HL-2302"),
+        ("_function AES_ENCRYPT('a', 'k')", "HL-2302"),
         ("_function LEFT('a')", "HL-2303"),
         ("_function {{a}} +", "HL-2301"),
         ("_function CASE WHEN 1 THEN 2", "HL-2301"),
