@@ -15,6 +15,7 @@ mod http_target;
 mod identity;
 mod import;
 mod json_server;
+mod kingdee;
 mod lints;
 mod losses;
 mod mail;
