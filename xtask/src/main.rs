@@ -3,6 +3,7 @@
 mod docs;
 mod figures;
 mod fuzz;
+mod oracle;
 mod simulate;
 
 use std::process::ExitCode;
@@ -15,6 +16,11 @@ const TASKS: &[Task] = &[
     ("figures", "what `cargo bench` measured last, as a table: FILE", figures::run),
     ("fuzz", "drive the fuzz targets: [--seconds N] [--jobs N] [--seed N] [--keep] [TARGET …]", fuzz::run),
     ("layers", "check the direction of imports", xtask::layers::run),
+    (
+        "oracle",
+        "compare `_function` with a real MariaDB: [--seed N] [--seeds K] [--cases M] [--show N]",
+        oracle::run,
+    ),
     ("simulate", "play scenarios again: --seed N [--count M] [--trace]", simulate::run),
     ("torture", "kill the real program again and again: --minutes M [--seed N] [--release]", torture),
 ];

@@ -18,8 +18,10 @@ pub(crate) struct Style {
 /// Levels of a pattern.
 pub(crate) const NEST: u32 = 60;
 
-/// Bytes that a compiled pattern may take, about.
+/// Bytes that a compiled pattern takes, about; and those that it may take, for classes of all scripts take room where
+/// they are repeated.
 const SIZE: usize = 1 << 20;
+const LARGEST: usize = 8 << 20;
 
 /// Bytes of a pattern that steps back, of a text that it looks at, and of all that the searches of one call look at.
 const BACK_PATTERN: usize = 1_000;
@@ -81,6 +83,14 @@ impl Search {
     /// # Errors
     /// What is wrong with the pattern.
     pub fn new(pattern: &str, style: Style) -> Result<Search, String> {
+        Search::sized(pattern, style).map(|(search, _)| search)
+    }
+
+    /// As `new`, and whether it takes more room than others.
+    ///
+    /// # Errors
+    /// What is wrong with the pattern.
+    pub fn sized(pattern: &str, style: Style) -> Result<(Search, bool), String> {
         let last = |e: String| e.lines().last().unwrap_or("").trim().trim_start_matches("error: ").to_owned();
         if steps_back(pattern) {
             if pattern.len() > BACK_PATTERN {
@@ -94,17 +104,24 @@ impl Search {
                 .delegate_size_limit(SIZE)
                 .max_prog_size(BACK_SIZE)
                 .build();
-            return made.map(|r| Search::Back(Box::new(r))).map_err(|e| plainly(&last(e.to_string())));
+            return made
+                .map(|r| (Search::Back(Box::new(r)), false))
+                .map_err(|e| plainly(&last(e.to_string())));
         }
-        regex::RegexBuilder::new(pattern)
-            .case_insensitive(style.fold)
-            .multi_line(style.lines)
-            .dot_matches_new_line(style.dot)
-            .size_limit(SIZE)
-            .nest_limit(NEST)
-            .build()
-            .map(Search::Linear)
-            .map_err(|e| last(e.to_string()))
+        let build = |bytes: usize| {
+            regex::RegexBuilder::new(pattern)
+                .case_insensitive(style.fold)
+                .multi_line(style.lines)
+                .dot_matches_new_line(style.dot)
+                .size_limit(bytes)
+                .nest_limit(NEST)
+                .build()
+        };
+        let (made, large) = match build(SIZE) {
+            Err(regex::Error::CompiledTooBig(_)) => (build(LARGEST), true),
+            made => (made, false),
+        };
+        made.map(|r| (Search::Linear(r), large)).map_err(|e| last(e.to_string()))
     }
 
     /// True when the pattern is found.

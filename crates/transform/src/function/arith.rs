@@ -62,7 +62,7 @@ fn exact(op: Op, p: &Dec, q: &Dec) -> Result<Dec, FnError> {
 }
 
 fn bits(op: Op, a: &Num, b: &Num) -> u64 {
-    let (p, q) = (a.to_bits(), b.to_bits());
+    let (p, q) = (a.operand(), b.operand());
     match op {
         Op::BitAnd => p & q,
         Op::BitOr => p | q,

@@ -103,12 +103,14 @@ pub(super) const TABLE: &[Builtin] = &[
     open("NOW", 0, 1, now),
     strict("PERIOD_ADD", 2, 2, |a, _| {
         let (p, n) = (whole(a, 0), whole(a, 1));
-        if p <= 0 {
+        if p == 0 {
             return Ok(Sv::int(0));
         }
-        Ok(int(months_of(p).checked_add(n).map(|m| m.div_euclid(12) * 100 + m.rem_euclid(12) + 1)))
+        Ok(Sv::int(period_of(months_of(p).wrapping_add(n as u32))))
     }),
-    strict("PERIOD_DIFF", 2, 2, |a, _| Ok(int(Some(months_of(whole(a, 0)) - months_of(whole(a, 1)))))),
+    strict("PERIOD_DIFF", 2, 2, |a, _| {
+        Ok(Sv::int(i64::from(months_of(whole(a, 0))) - i64::from(months_of(whole(a, 1)))))
+    }),
     strict("QUARTER", 1, 1, |a, env| Ok(int(date(a, 0, env).map(|d| (i64::from(d.m) + 2) / 3)))),
     strict("SECOND", 1, 1, |a, _| Ok(int(clock(a, 0).map(|us| us.abs() / 1_000_000 % 60)))),
     strict("SEC_TO_TIME", 1, 1, |a, _| {
@@ -116,8 +118,8 @@ pub(super) const TABLE: &[Builtin] = &[
         let us = match &n {
             // Whole seconds and fraction apart, as the server takes a floating number.
             Num::Dbl(f, _) => {
-                let fraction = ((f - f.floor()) * 1e6).trunc();
-                Dec::from_f64(f.floor())
+                let fraction = ((f - f.trunc()) * 1e6).trunc();
+                Dec::from_f64(f.trunc())
                     .unwrap_or(Dec::ZERO)
                     .mul(&Dec::int(1_000_000))
                     .add(&Dec::int(fraction as i64))
@@ -136,7 +138,8 @@ pub(super) const TABLE: &[Builtin] = &[
         };
         let f = if matches!(a.first(), Some(Sv::Str(_))) { 6 } else { f };
         let most = MOST / 1_000_000 * 1_000_000 + fraction_limit(f);
-        Ok(Sv::Time(us.to_i64().unwrap_or(if us.is_negative() { -most } else { most }).clamp(-most, most), f))
+        let us = us.to_i64().unwrap_or(if us.is_negative() { -most } else { most }).clamp(-most, most);
+        Ok(Sv::Time(moment::cut(us, f), f))
     }),
     strict("STR_TO_DATE", 2, 2, |a, _| Ok(format::parse_with(&text(a, 0), &text(a, 1)).unwrap_or(Sv::Null))),
     strict("SUBTIME", 2, 2, |a, _| Ok(add_time(a, -1))),
@@ -150,8 +153,8 @@ pub(super) const TABLE: &[Builtin] = &[
         let Some((t, f)) = a.first().and_then(|v| v.as_moment(env)) else { return Ok(Sv::Null) };
         Ok(match a.get(1) {
             None => Sv::Moment(t, f),
-            Some(v) => match v.as_clock() {
-                Some(Clock::Time(us, g)) => {
+            Some(v) => match v.as_span() {
+                Some((us, g)) => {
                     t.date.naive().and_then(|_| t.plus(us)).map_or(Sv::Null, |t| Sv::Moment(t, f.max(g)))
                 }
                 _ => Sv::Null,
@@ -336,6 +339,10 @@ fn convert_tz<'a>(a: &[Sv<'a>], env: &FnEnv) -> Option<Sv<'a>> {
         Zone::Named(z) => z.from_local_datetime(&local).earliest()?.naive_utc(),
         Zone::Fixed(z) => z.from_local_datetime(&local).earliest()?.naive_utc(),
     };
+    // What a timestamp cannot hold stays as it is.
+    if instant.and_utc().timestamp() < 1 {
+        return Some(Sv::Moment(t, f));
+    }
     let out = match to {
         Zone::Named(z) => z.from_utc_datetime(&instant).naive_local(),
         Zone::Fixed(z) => z.from_utc_datetime(&instant).naive_local(),
@@ -362,12 +369,13 @@ fn either(v: &Sv) -> Option<(Clock, u8)> {
 
 fn add_time<'a>(a: &[Sv<'a>], sign: i64) -> Sv<'a> {
     let [v, by] = a else { return Sv::Null };
-    let (Some((base, f)), Some((Clock::Time(us, g), _))) = (either(v), either(by)) else { return Sv::Null };
+    let (Some((base, f)), Some((us, g))) = (either(v), by.as_span()) else { return Sv::Null };
     let us = us * sign;
     match base {
         Clock::Time(t, _) => {
-            let t = (t + us).clamp(-MOST, MOST);
-            Sv::Time(t, if v.is_text() { text_fsp(t) } else { f.max(g) })
+            let t = t.saturating_add(us).clamp(-MOST, MOST);
+            let fsp = if v.is_text() { text_fsp(t) } else { f.max(g) };
+            Sv::Time(moment::cut(t, fsp), fsp)
         }
         Clock::Moment(t, _) => match t.date.naive().and_then(|_| t.plus(us)) {
             Some(t) => Sv::Moment(t, if v.is_text() { text_fsp(t.us) } else { f.max(g) }),
@@ -383,7 +391,11 @@ fn time_diff<'a>(a: &[Sv<'a>]) -> Option<Sv<'a>> {
     }
     let ((p, f), (q, g)) = (either(x)?, either(y)?);
     let us = match (p, q) {
-        (Clock::Time(x, _), Clock::Time(y, _)) => x - y,
+        (Clock::Time(x, _), Clock::Time(y, _)) => {
+            // The longest time has as many digits as the result shows.
+            let within = |us: i64| if us.abs() == MOST { moment::cut(us, f.max(g)) } else { us };
+            within(x) - within(y)
+        }
         (Clock::Moment(x, _), Clock::Moment(y, _)) => {
             (x.date.loose_number() - y.date.loose_number()) * moment::DAY + x.us - y.us
         }
@@ -413,12 +425,12 @@ fn make_time<'a>(a: &[Sv<'a>]) -> Option<Sv<'a>> {
     let (h, m) = (whole(a, 0), whole(a, 1));
     let s = a.get(2)?.as_num()?;
     let us = s.dec().mul(&Dec::int(1_000_000)).round(0, Mode::Down).to_i64()?;
-    if !(0..60).contains(&m) || !(0..60_000_000).contains(&us) {
+    if !(0..60).contains(&m) || !(0..60_000_000).contains(&us) || s.is_negative() {
         return None;
     }
     let fsp = match &s {
         Num::Dec(d) => d.shown().min(6) as u8,
-        _ => 6,
+        other => other.shown().min(6) as u8,
     };
     if h.abs() > 838 {
         let most = MOST / 1_000_000 * 1_000_000 + fraction_limit(fsp);
@@ -428,12 +440,26 @@ fn make_time<'a>(a: &[Sv<'a>]) -> Option<Sv<'a>> {
     Some(Sv::Time(if h < 0 { -abs } else { abs }, fsp))
 }
 
-fn months_of(period: i64) -> i64 {
-    let y = period / 100;
-    let y = match y {
-        ..70 => y + 2000,
-        70..100 => y + 1900,
-        _ => y,
+/// Months of a period such as 202403 or 2403; none where it has more digits than that.
+fn months_of(period: i64) -> u32 {
+    let Some(period) = u32::try_from(period).ok().filter(|p| (1..=999_912).contains(p)) else { return 0 };
+    let y = match period / 100 {
+        y @ ..70 => y + 2000,
+        y @ 70..100 => y + 1900,
+        y => y,
     };
-    y * 12 + period % 100 - 1
+    (y * 12 + period % 100).wrapping_sub(1)
+}
+
+/// The period of so many months. Years count as years of a century where they have two digits, as the server has it.
+fn period_of(months: u32) -> i64 {
+    if months == 0 {
+        return 0;
+    }
+    let y = match months / 12 {
+        y @ ..70 => y + 2000,
+        y @ 70..100 => y + 1900,
+        y => y,
+    };
+    i64::from(y) * 100 + i64::from(months % 12) + 1
 }

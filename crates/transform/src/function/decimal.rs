@@ -308,8 +308,11 @@ impl Dec {
             return None;
         }
         let nines = |n: u32| n.div_ceil(9) * 9;
-        let (a, b) = (nines(self.scale), nines(other.scale));
-        let more = 4u32.saturating_sub(a - self.scale + b - other.scale);
+        // Zeros at the end count as far as they are shown: ROUND(2.5, 9) has nine digits.
+        let digits = |d: &Dec| if d.shown < NOT_FIXED { d.scale.max(d.shown) } else { d.scale };
+        let (x, y) = (digits(self), digits(other));
+        let (a, b) = (nines(x), nines(y));
+        let more = 4u32.saturating_sub(a - x + b - y);
         let scale = nines(a + b + more).min(81);
         let shown = (self.shown + 4).min(MAX_SCALE);
         // digits(self) · 10^(scale - self.scale + other.scale) / digits(other)

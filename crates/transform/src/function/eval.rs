@@ -138,7 +138,7 @@ impl<'a, 'b> Ctx<'a, 'b> {
             },
             Node::Not(x) => Sv::flag(self.truth(x)?.map(|b| !b)),
             Node::BitNot(x) => match self.eval(x)?.single().as_num() {
-                Some(n) => Sv::int(!n.to_bits()),
+                Some(n) => Sv::int(!n.operand()),
                 None => Sv::Null,
             },
             Node::IsNull(x, negated) => Sv::flag(Some(self.eval(x)?.single().is_null() != *negated)),

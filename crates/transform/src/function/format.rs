@@ -177,7 +177,7 @@ pub(super) fn format(what: What, pattern: &str, chinese: bool) -> Option<String>
                 digits(&mut out, sec, 2);
             }
             'j' | 'U' | 'u' | 'V' | 'v' | 'X' | 'x' | 'w' if !dated => return None,
-            'j' if !date.counts() => return None,
+            'j' if date.m == 0 => return None,
             'j' => {
                 let first = Ymd { y: date.y, m: 1, d: 1 }.loose_number();
                 digits(&mut out, u64::try_from(date.loose_number() - first + 1).unwrap_or(0), 3);
@@ -230,13 +230,16 @@ fn take(rest: &mut &str, most: usize) -> Option<(u64, usize)> {
     Some((head.parse().ok()?, n))
 }
 
-/// Takes a word off the front; its position among `names`, whose first letters may be enough.
-fn take_name(rest: &mut &str, names: &[&str], short: bool) -> Option<u64> {
+/// Takes a word off the front; its position among `names`. The first letters are enough where one name alone has them.
+fn take_name(rest: &mut &str, names: &[&'static str], short: bool) -> Option<u64> {
     let n = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
     let (word, tail) = rest.split_at_checked(n)?;
-    let at = names.iter().position(|name| {
-        let name = if short { name.get(..3).unwrap_or(name) } else { name };
-        name.eq_ignore_ascii_case(word)
+    let name = |full: &'static str| if short { full.get(..3).unwrap_or(full) } else { full };
+    let begins = |n: &&str| n.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
+    let at = names.iter().position(|n| name(n).eq_ignore_ascii_case(word)).or_else(|| {
+        let mut fitting = names.iter().enumerate().filter(|(_, n)| begins(&name(n)));
+        let one = fitting.next().filter(|_| n > 0)?;
+        fitting.next().is_none().then_some(one.0)
     })?;
     *rest = tail;
     u64::try_from(at).ok()
@@ -329,7 +332,7 @@ fn scan(value: &mut &str, pattern: &str, out: &mut Read) -> Option<()> {
             '.' => *value = value.trim_start_matches(|c: char| c.is_ascii_punctuation()),
             '@' => *value = value.trim_start_matches(|c: char| c.is_ascii_alphabetic()),
             '#' => *value = value.trim_start_matches(|c: char| c.is_ascii_digit()),
-            '%' => *value = value.strip_prefix('%')?,
+            // `%%` too: the server has no way to read a percent sign.
             _ => return None,
         }
     }
@@ -388,6 +391,6 @@ pub(super) fn parse_with<'a>(s: &str, pattern: &str) -> Option<Sv<'a>> {
         (true, true) => Sv::Moment(Moment { date, us }, fsp),
         (true, false) => Sv::Date(date),
         (false, true) => Sv::Time(us, fsp),
-        (false, false) => Sv::Moment(Moment { date, us }, 0),
+        (false, false) => Sv::Date(date),
     })
 }

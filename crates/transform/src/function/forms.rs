@@ -335,8 +335,9 @@ fn target(p: &mut Parser) -> Result<Cast, FnError> {
             }
         }
         "DECIMAL" | "DEC" | "NUMERIC" => {
-            let precision = digits(first.or(Some(10)), 65);
-            Cast::Decimal(precision.max(1), digits(sizes.get(1).copied(), 38))
+            // No digits at all are the usual ones.
+            let precision = digits(first.filter(|n| *n > 0).or(Some(10)), 65);
+            Cast::Decimal(precision, digits(sizes.get(1).copied(), 38))
         }
         "DOUBLE" | "REAL" => {
             p.word("PRECISION");

@@ -247,18 +247,31 @@ fn extract(v: &Sv, unit: Unit, env: &FnEnv) -> Option<i64> {
             Sv::Date(d) => (i64::from(d.d), 0),
             Sv::Moment(t, _) => (i64::from(t.date.d), t.us),
             Sv::Time(us, _) => (us / DAY, us % DAY),
-            Sv::Num(_) => {
-                let (t, _) = v.as_moment(env)?;
-                (i64::from(t.date.d), t.us)
-            }
+            // A number is a duration, unless it has the digits of a whole date and time.
+            Sv::Num(n) => match n.dec().to_i64() {
+                Some(n) if n >= 10_000_101_000_000 => {
+                    let (t, _) = v.as_moment(env)?;
+                    (i64::from(t.date.d), t.us)
+                }
+                _ => {
+                    let us = moment::parse_span(&v.as_text()?)?.0;
+                    (us / DAY, us % DAY)
+                }
+            },
             _ if !names_day(unit)
                 && let Some(n) = short_digits(v) =>
             {
                 (0, time_of_digits(n))
             }
-            _ => match moment::parse_either(&v.as_text()?).ok()?? {
-                Clock::Time(us, _) => (us / DAY, us % DAY),
-                Clock::Moment(t, _) => (i64::from(t.date.d), t.us),
+            _ => match (moment::parse_either(&v.as_text()?), short_digits(v)) {
+                // Digits that are no date have no days.
+                (Ok(Some(Clock::Time(..))) | Err(()), Some(n)) if unit == Unit::DayMicrosecond => {
+                    (0, time_of_digits(n))
+                }
+                (Ok(Some(Clock::Time(..))) | Err(()), Some(_)) => return None,
+                (Ok(Some(Clock::Time(us, _))), _) => (us / DAY, us % DAY),
+                (Ok(Some(Clock::Moment(t, _))), _) => (i64::from(t.date.d), t.us),
+                _ => return None,
             },
         }
     };

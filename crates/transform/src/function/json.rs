@@ -50,7 +50,7 @@ pub(super) const TABLE: &[Builtin] = &[
     strict("JSON_EXISTS", 2, 2, |a, _| {
         let doc = text(a, 0);
         let (Some(doc), Some(p)) = (jsontext::parse(&doc), a.get(1).and_then(path)) else {
-            return Ok(Sv::flag(Some(false)));
+            return Ok(Sv::Null);
         };
         Ok(Sv::flag(Some(!jsontext::find(&doc, &p).is_empty())))
     }),
@@ -137,7 +137,7 @@ pub(super) const TABLE: &[Builtin] = &[
     }),
     open("JSON_QUOTE", 1, 1, |a, _| {
         Ok(match a.first() {
-            Some(v) if v.is_text() => {
+            Some(v) if v.is_text() || v.is_temporal() => {
                 let mut out = String::new();
                 jsontext::quote(&v.as_text().unwrap_or_default(), &mut out);
                 bounded(out.len())?;
@@ -350,7 +350,11 @@ fn search(v: &J, wanted: &str, at: String, one: bool, found: &mut Vec<String>) {
         return;
     }
     match v {
-        J::Text(raw) if like(&jsontext::unescape(raw), wanted, Some('\\'), compare::exact) == Ok(true) => {
+        J::Text(raw) if like(&jsontext::unescape(raw), wanted, Some('\\'), compare::fold) == Ok(true) => {
+            found.push(at);
+        }
+        // Numbers and words are found by what is written.
+        J::Number(raw) | J::Word(raw) if like(raw, wanted, Some('\\'), compare::fold) == Ok(true) => {
             found.push(at);
         }
         J::Array(items) => {

@@ -11,6 +11,9 @@ pub(super) const DAY: i64 = 86_400_000_000;
 /// The longest TIME: 838:59:59.999999.
 pub(super) const MOST: i64 = (838 * 3600 + 3600) * 1_000_000 - 1;
 
+/// Hours of the longest duration: more would leave the years there are.
+const LONGEST_SPAN: u64 = 24 * 366 * 10_000;
+
 /// A date; month and day may be zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ymd {
@@ -40,7 +43,7 @@ impl Ymd {
     }
 
     /// Zero parts are fine, days that the month has not are not.
-    fn possible(self) -> bool {
+    pub fn possible(self) -> bool {
         self.m == 0 || self.d == 0 || self.naive().is_some()
     }
 
@@ -265,6 +268,11 @@ fn read_clock(text: &str, loose_separator: bool, date: (usize, u64, u64, u64)) -
                 }
                 *rest = rest.get(1..)?;
             }
+            // Letters behind a date: a text that begins with the digits of a time.
+            c if !loose_separator && !c.is_ascii_digit() && !c.is_ascii_whitespace() => {
+                h = NO_DATE;
+                return None;
+            }
             _ => spaces(rest),
         }
         h = number(rest, 2)?;
@@ -280,7 +288,8 @@ fn read_clock(text: &str, loose_separator: bool, date: (usize, u64, u64, u64)) -
     if h == NO_DATE {
         return Ok(None);
     }
-    let y = if year_digits == 2 && (y, m, d) != (0, 0, 0) { century(y) } else { y };
+    let nothing = (y, m, d) == (0, 0, 0) && (h, mi, s) == (0, 0, 0) && us == 0;
+    let y = if year_digits == 2 && !nothing { century(y) } else { y };
     if y > 9999 || m > 12 || d > 31 || h > 23 || mi > 59 || s > 59 {
         return Err(());
     }
@@ -318,6 +327,11 @@ pub(crate) enum Clock {
 
 /// Reads a time: `12:34:56`, `-1 02:03:04.5`, `123456`, or the time of a full date and time.
 pub(crate) fn parse_clock(text: &str) -> Option<Clock> {
+    read_clock_text(text, 838)
+}
+
+/// As [`parse_clock`]; what has more than the `longest` hours is the longest time.
+fn read_clock_text(text: &str, longest: u64) -> Option<Clock> {
     let t = text.trim_start_matches(|c: char| c.is_ascii_whitespace());
     let (negative, t) = match t.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -360,12 +374,28 @@ pub(crate) fn parse_clock(text: &str) -> Option<Clock> {
         return None;
     }
     let hours = days.saturating_mul(24).saturating_add(part(0));
-    let total = if hours > 838 {
+    let total = if hours > longest {
         MOST
     } else {
         i64::try_from(hours * 3600 + part(1) * 60 + part(2)).ok()? * 1_000_000 + us
     };
     Some(Clock::Time(if negative { -total } else { total }, fsp))
+}
+
+/// Reads a duration, which may be longer than a TIME: `35 01:00:00`, `1000:00:00`.
+pub(super) fn parse_span(text: &str) -> Option<(i64, u8)> {
+    match read_clock_text(text, LONGEST_SPAN)? {
+        Clock::Time(us, fsp) => Some((us, fsp)),
+        Clock::Moment(..) => None,
+    }
+}
+
+/// True for text that begins as a date with separators does: `2024-03`.
+pub(super) fn separated_date(text: &str) -> bool {
+    let t = text.trim_start_matches(|c: char| c.is_ascii_whitespace());
+    let rest = t.trim_start_matches(|c: char| c.is_ascii_digit());
+    let behind = rest.trim_start_matches(['-', '/']);
+    rest.len() < t.len() && behind.len() < rest.len() && behind.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Reads a text as EXTRACT does: a date, unless a colon comes first; `Err` for a date that is none.
@@ -375,7 +405,7 @@ pub(super) fn parse_either(text: &str) -> Result<Option<Clock>, ()> {
     if !colon && let Some(f) = read_fields(t, true)? {
         return if f.moment.date.possible() { Ok(Some(Clock::Moment(f.moment, f.fsp))) } else { Err(()) };
     }
-    Ok(parse_clock(text))
+    Ok(read_clock_text(text, LONGEST_SPAN))
 }
 
 /// Reads a number such as 20240229 or 20240229123005.
@@ -402,15 +432,18 @@ pub(crate) fn moment_of_number(n: i64) -> Option<Moment> {
 }
 
 /// Reads a number such as 123456 as 12:34:56.
-pub(crate) fn clock_of_number(n: i64, us: i64) -> Option<Clock> {
-    if n >= 10_000_101_000_000 {
-        return moment_of_number(n).map(|m| Clock::Moment(Moment { us: m.us + us, ..m }, 0));
+pub(crate) fn clock_of_number(n: i128, us: i64) -> Option<Clock> {
+    // More digits than a time has, and not more than a date and time has.
+    if (10_000_000..=99_991_231_235_959).contains(&n) {
+        let t = moment_of_number(i64::try_from(n).ok()?)?;
+        return Some(Clock::Moment(Moment { us: t.us + us, ..t }, 0));
     }
-    let abs = n.abs();
-    let (h, m, s) = (abs / 10_000, abs / 100 % 100, abs % 100);
+    let abs = i64::try_from(n.unsigned_abs().min(u128::from(u64::MAX)) % 10_000).ok()?;
+    let (m, s) = (abs / 100, abs % 100);
     if m > 59 || s > 59 {
         return None;
     }
+    let h = i64::try_from(n.unsigned_abs() / 10_000).unwrap_or(i64::MAX);
     let total = if h > 838 { MOST } else { (h * 3600 + m * 60 + s) * 1_000_000 + us };
     Some(Clock::Time(if n < 0 { -total } else { total }, 0))
 }

@@ -150,7 +150,7 @@ fn extreme<'a>(a: &[Sv<'a>], wanted: Ordering, env: &FnEnv) -> Sv<'a> {
     }
     let numbers: Option<Vec<Num>> =
         all.iter().map(|v| if v.is_number() { v.as_num() } else { None }).collect();
-    let Some(numbers) = numbers else { return a.get(best).cloned().unwrap_or(Sv::Null) };
+    let Some(numbers) = numbers else { return like_all(all.get(best).unwrap_or(&Sv::Null), a, env) };
     let shown = numbers.iter().map(Num::shown).max().unwrap_or(0);
     let approximate = numbers.iter().any(|n| !matches!(n, Num::Dec(_)));
     match numbers.into_iter().nth(best) {
@@ -159,6 +159,35 @@ fn extreme<'a>(a: &[Sv<'a>], wanted: Ordering, env: &FnEnv) -> Sv<'a> {
         Some(Num::Dec(d) | Num::Apx(d)) => Sv::dec(d.show(shown)),
         None => Sv::Null,
     }
+}
+
+/// The chosen value among dates, times and texts: all are of one kind, a date where any is one.
+fn like_all<'a>(v: &Sv<'a>, a: &[Sv<'a>], env: &FnEnv) -> Sv<'a> {
+    let any = |f: fn(&Sv<'a>) -> bool| a.iter().any(f);
+    if any(Sv::is_number) || !any(Sv::is_temporal) {
+        return v.clone();
+    }
+    let moments = any(|v| matches!(v, Sv::Moment(..)));
+    let (dates, times) = (any(|v| matches!(v, Sv::Date(_))), any(|v| matches!(v, Sv::Time(..))));
+    if moments || dates && times {
+        let digits = a.iter().map(|v| match v {
+            Sv::Moment(_, fsp) | Sv::Time(_, fsp) => *fsp,
+            v if v.is_text() => v.as_moment(env).map_or(0, |t| t.1),
+            _ => 0,
+        });
+        let fsp = digits.max().unwrap_or(0);
+        return v
+            .as_moment(env)
+            .filter(|(t, _)| t.date.possible())
+            .map_or(Sv::Null, |(t, _)| Sv::Moment(t, fsp));
+    }
+    if dates {
+        return v
+            .as_moment(env)
+            .filter(|(t, _)| t.date.possible())
+            .map_or(Sv::Null, |(t, _)| Sv::Date(t.date));
+    }
+    v.as_time().map_or(Sv::Null, |(us, fsp)| Sv::Time(us, fsp))
 }
 
 /// The server's generator, its first number for a seed.

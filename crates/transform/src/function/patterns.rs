@@ -78,16 +78,23 @@ pub(super) fn like(
     Ok(pat.iter().skip(j).all(|p| *p == P::Any))
 }
 
-/// A regular expression with MariaDB's meaning: letters' case does not count, `\d`, `\w` and `\s` are of ASCII.
+/// A regular expression with MariaDB's meaning: letters' case does not count, classes are of all scripts, and `$` is also
+/// before a line's end that ends the text.
 #[derive(Debug, Clone)]
 pub(super) struct Regex {
     re: Search,
     /// Bytes of the longest match, where the pattern has a longest one.
     longest: Option<usize>,
+    /// `$` is in it.
+    ends: bool,
+    /// It takes more room than others.
+    large: bool,
 }
 
 /// Compiled patterns that a thread keeps: a function's pattern is the same for every record.
 const KEPT: usize = 32;
+/// So many of them may be large.
+const KEPT_LARGE: usize = 4;
 
 thread_local! {
     static COMPILED: RefCell<HashMap<(String, bool), Regex>> = RefCell::new(HashMap::new());
@@ -102,8 +109,9 @@ impl Regex {
                 text!("the regular expression cannot be used: {e}", "正则表达式无法使用:{e}"),
             )
         };
-        let pattern = narrowed(pattern);
-        let re = Search::new(&pattern, Style { fold: !exact, ..Style::default() }).map_err(unusable)?;
+        let pattern = widened(pattern);
+        let style = Style { fold: !exact, ..Style::default() };
+        let (re, large) = Search::sized(&pattern, style).map_err(unusable)?;
         let tree = regex_syntax::ParserBuilder::new()
             .case_insensitive(!exact)
             .nest_limit(NEST)
@@ -114,7 +122,7 @@ impl Regex {
             (Search::Back(_), _) => Some(0),
             (Search::Linear(_), tree) => tree.ok().and_then(|t| t.properties().maximum_len()),
         };
-        Ok(Regex { re, longest })
+        Ok(Regex { re, longest, ends: pattern.contains('$'), large })
     }
 
     /// Like `new`; a pattern that this thread compiled lately is not compiled again.
@@ -125,11 +133,32 @@ impl Regex {
                 return Ok(found.clone());
             }
             let made = Regex::new(pattern, exact)?;
-            if kept.len() >= KEPT {
+            let full = made.large && kept.values().filter(|r| r.large).count() >= KEPT_LARGE;
+            if full || kept.len() >= KEPT {
                 kept.clear();
             }
             kept.insert(key, made.clone());
             Ok(made)
+        })
+    }
+
+    /// The text without its line's end, before which `$` is as well.
+    fn cut<'s>(&self, s: &'s str) -> Option<&'s str> {
+        s.strip_suffix('\n').filter(|_| self.ends)
+    }
+
+    /// The first match.
+    fn find(&self, s: &str) -> Result<Option<Range<usize>>, FnError> {
+        let found = self.re.find(s)?;
+        let other = match self.cut(s) {
+            Some(head) => self.re.find(head)?,
+            None => None,
+        };
+        // The one that begins first, and of two the longer.
+        let place = |m: &Range<usize>| (m.start, std::cmp::Reverse(m.end));
+        Ok(match (found, other) {
+            (Some(found), Some(other)) if place(&other) < place(&found) => Some(other),
+            (found, other) => found.or(other),
         })
     }
 
@@ -138,7 +167,13 @@ impl Regex {
     /// # Errors
     /// The search goes over the text too often.
     pub fn is_match(&self, s: &str) -> Result<bool, FnError> {
-        Ok(self.re.is_match(s)?)
+        if self.re.is_match(s)? {
+            return Ok(true);
+        }
+        match self.cut(s) {
+            Some(head) => Ok(self.re.is_match(head)?),
+            None => Ok(false),
+        }
     }
 
     /// Position of the first match, 1-based in characters; 0 without one.
@@ -146,7 +181,7 @@ impl Regex {
     /// # Errors
     /// The search goes over the text too often.
     pub fn position(&self, s: &str) -> Result<i64, FnError> {
-        let before = self.re.find(s)?.and_then(|m| s.get(..m.start));
+        let before = self.find(s)?.and_then(|m| s.get(..m.start));
         Ok(before.map_or(0, |b| i64::try_from(b.chars().count()).unwrap_or(0) + 1))
     }
 
@@ -155,7 +190,7 @@ impl Regex {
     /// # Errors
     /// The search goes over the text too often.
     pub fn first<'s>(&self, s: &'s str) -> Result<&'s str, FnError> {
-        Ok(self.re.find(s)?.and_then(|m| s.get(m)).unwrap_or(""))
+        Ok(self.find(s)?.and_then(|m| s.get(m)).unwrap_or(""))
     }
 
     /// Replaces all matches; `\1` in the replacement stands for a group.
@@ -163,6 +198,14 @@ impl Regex {
     /// # Errors
     /// A text that becomes too long, or that the matches go over too often: each is linear, all of them are not.
     pub fn replace(&self, s: &str, with: &str) -> Result<String, FnError> {
+        // A match before the line's end leaves it as it is; nothing can be said about both ends at once.
+        match self.cut(s) {
+            Some(head) if !self.re.is_match(s)? => self.replace_all(head, with).map(|out| out + "\n"),
+            _ => self.replace_all(s, with),
+        }
+    }
+
+    fn replace_all(&self, s: &str, with: &str) -> Result<String, FnError> {
         let with = groups(with);
         let plain = !with.contains('$');
         let (mut out, mut behind, mut steps) = (String::new(), 0, 0usize);
@@ -232,9 +275,24 @@ fn groups(s: &str) -> String {
     out
 }
 
-/// The classes of ASCII that MariaDB means by `\d`, `\w` and `\s`.
-fn narrowed(pattern: &str) -> Cow<'_, str> {
-    if !pattern.contains('\\') {
+/// `\w` as MariaDB means it, inside of a class: letters and digits of all scripts.
+const WORD: &str = r"\p{L}\p{N}_";
+
+/// Classes by name as MariaDB means them, of all scripts; those that are not here are of ASCII there too.
+const NAMED: &[(&str, &str)] = &[
+    ("alpha", r"\p{L}"),
+    ("alnum", r"\p{L}\p{N}"),
+    ("digit", r"\p{Nd}"),
+    ("word", WORD),
+    ("upper", r"\p{Lu}"),
+    ("lower", r"\p{Ll}"),
+    ("space", r"\s"),
+    ("punct", r"\p{P}[[:punct:]]"),
+];
+
+/// A pattern with MariaDB's meaning of `\w`, `\W` and the classes by name.
+fn widened(pattern: &str) -> Cow<'_, str> {
+    if !pattern.contains('\\') && !pattern.contains("[:") {
         return pattern.into();
     }
     let mut out = String::with_capacity(pattern.len() + 16);
@@ -242,6 +300,25 @@ fn narrowed(pattern: &str) -> Cow<'_, str> {
     let mut class = false;
     while let Some(c) = chars.next() {
         match c {
+            '[' if class && chars.as_str().starts_with(':') => {
+                let rest = chars.as_str();
+                let named = NAMED.iter().find(|(n, _)| {
+                    rest.get(1..).and_then(|r| r.strip_prefix(n)).is_some_and(|r| r.starts_with(":]"))
+                });
+                match named {
+                    Some((name, means)) => {
+                        out.push_str(means);
+                        chars = rest.get(name.len() + 3..).unwrap_or("").chars();
+                    }
+                    None => {
+                        // The whole name, so that its bracket does not end the class.
+                        let end = rest.find(":]").map_or(1, |at| at + 2);
+                        out.push('[');
+                        out.push_str(rest.get(..end).unwrap_or(":"));
+                        chars = rest.get(end..).unwrap_or("").chars();
+                    }
+                }
+            }
             '[' => {
                 class = true;
                 out.push(c);
@@ -251,16 +328,9 @@ fn narrowed(pattern: &str) -> Cow<'_, str> {
                 out.push(c);
             }
             '\\' => match (chars.next(), class) {
-                (Some('d'), true) => out.push_str("0-9"),
-                (Some('w'), true) => out.push_str("0-9A-Za-z_"),
-                (Some('s'), true) => out.push_str(r" \t\n\r\f\v"),
-                (Some('d'), false) => out.push_str("[0-9]"),
-                (Some('D'), false) => out.push_str("[^0-9]"),
-                (Some('w'), false) => out.push_str("[0-9A-Za-z_]"),
-                (Some('W'), false) => out.push_str("[^0-9A-Za-z_]"),
-                (Some('s'), false) => out.push_str(r"[ \t\n\r\f\v]"),
-                (Some('S'), false) => out.push_str(r"[^ \t\n\r\f\v]"),
-                (Some('b'), false) => out.push_str(r"(?-u:\b)"),
+                (Some('w'), true) => out.push_str(WORD),
+                (Some('w'), false) => out.extend(["[", WORD, "]"]),
+                (Some('W'), false) => out.extend(["[^", WORD, "]"]),
                 (Some(other), _) => {
                     out.push('\\');
                     out.push(other);

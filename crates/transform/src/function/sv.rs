@@ -107,6 +107,11 @@ impl Num {
         }
     }
 
+    /// As [`Num::to_bits`], for the operators: every number is rounded half away from zero.
+    pub fn operand(&self) -> u64 {
+        Num::Dec(self.dec()).to_bits()
+    }
+
     pub fn text(&self) -> String {
         match self {
             Num::Dec(d) | Num::Apx(d) => d.text(),
@@ -297,6 +302,19 @@ impl<'a> Sv<'a> {
         }
     }
 
+    /// The duration that is added to a time: as long as it is written. Dates are none.
+    pub fn as_span(&self) -> Option<(i64, u8)> {
+        match self {
+            Sv::Date(_) | Sv::Moment(..) => None,
+            Sv::Time(us, fsp) => Some((*us, *fsp)),
+            Sv::Num(_) => moment::parse_span(&self.as_text()?),
+            other => {
+                let text = other.as_text()?;
+                if moment::separated_date(&text) { None } else { moment::parse_span(&text) }
+            }
+        }
+    }
+
     /// What the value is as a TIME.
     pub fn as_clock(&self) -> Option<Clock> {
         match self {
@@ -311,7 +329,7 @@ impl<'a> Sv<'a> {
                 let whole = d.round(0, Mode::Down);
                 let us = d.sub(&whole).mul(&Dec::int(1_000_000)).round(0, Mode::Down).to_i64()?.abs();
                 let fsp = if us == 0 { 0 } else { d.shown().min(6) as u8 };
-                match moment::clock_of_number(whole.to_i64()?, us)? {
+                match moment::clock_of_number(whole.to_i128().unwrap_or(i128::MAX), us)? {
                     Clock::Time(us, _) => Some(Clock::Time(us, fsp)),
                     Clock::Moment(t, _) => Some(Clock::Moment(t, fsp)),
                 }

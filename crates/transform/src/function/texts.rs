@@ -63,6 +63,10 @@ pub(super) const TABLE: &[Builtin] = &[
     strict("LENGTHB", 1, 1, |a, _| Ok(Sv::int(size(a)))),
     strict("LOCATE", 2, 3, |a, _| {
         let from = if a.len() > 2 { int(a, 2) } else { 1 };
+        // There is no place in an empty text.
+        if a.len() > 2 && text(a, 1).is_empty() {
+            return Ok(Sv::int(0));
+        }
         Ok(Sv::int(locate(&text(a, 0), &text(a, 1), from, letters(a))))
     }),
     strict("LOWER", 1, 1, lower),
@@ -267,9 +271,14 @@ fn export_set<'a>(a: &[Sv<'a>], _: &FnEnv) -> Out<'a> {
 fn field<'a>(a: &[Sv<'a>], env: &FnEnv) -> Out<'a> {
     let Some((first, rest)) = a.split_first() else { return Ok(Sv::int(0)) };
     let texts = a.iter().all(|v| v.is_text() || v.is_null());
+    // Dates are texts here.
+    let words = !texts && a.iter().all(|v| v.is_text() || v.is_temporal() || v.is_null());
     let at = rest.iter().position(|v| {
         if texts {
             return compare::compare(first, v, env) == Some(Ordering::Equal);
+        }
+        if words {
+            return first.as_text().zip(v.as_text()).is_some_and(|(x, y)| collate(&x, &y).is_eq());
         }
         first.as_num().zip(v.as_num()).is_some_and(|(x, y)| x.cmp(&y).is_eq())
     });

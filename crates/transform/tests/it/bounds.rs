@@ -266,6 +266,8 @@ fn searches_in_long_texts_take_linear_time_or_end() {
     // What can only match a little reads on a little: long texts are no reason to refuse it.
     assert_eq!(function("CHAR_LENGTH(REGEXP_REPLACE(REPEAT('仔a1',100000),'[^0-9]',''))"), "100000");
     assert_eq!(function("CHAR_LENGTH(REGEXP_REPLACE(REPEAT('a1',100000),'[a-z]([0-9])','<\\1>'))"), "300000");
+    // Of many lines' ends only the last one is looked past.
+    assert_eq!(function("CHAR_LENGTH(REGEXP_REPLACE(REPEAT('\n',100000),'x$','y'))"), "100000");
     let pattern = Some(r#"{"type":"regex","pattern":".*[^A-Z]|[A-Z]","extractAll":true}"#);
     let long = format!(r#"{{"v":"{}"}}"#, "A".repeat(100_000));
     assert_eq!(eval("{{v}}", &long, "string", pattern).1, 1);

@@ -1,6 +1,7 @@
 //! Draws expressions from the patterns: the text for us with references, the same for the server with literals.
 
-use super::catalogue::{Kind, PATTERNS, Pattern};
+use super::catalogue::{self, Kind, Pattern};
+use super::odd;
 use super::pools::*;
 
 /// A small generator of numbers (SplitMix64): the same seed gives the same cases for ever.
@@ -40,6 +41,16 @@ pub struct Case {
     pub theirs: String,
     /// The record that the references read, as JSON.
     pub record: String,
+}
+
+/// A case that was found once: the same text for both.
+pub fn found(expression: &str) -> Case {
+    Case {
+        group: "found",
+        ours: expression.to_owned(),
+        theirs: expression.to_owned(),
+        record: "{}".to_owned(),
+    }
 }
 
 /// Draws a case from one pattern.
@@ -85,6 +96,17 @@ impl Writing<'_> {
         let mut chars = pattern.chars().peekable();
         while let Some(c) = chars.next() {
             match (c, chars.peek().copied()) {
+                // What only one of the two says.
+                ('$', Some('(')) => {
+                    chars.next();
+                    let rest: String = chars.clone().collect();
+                    let (one, behind) = rest.split_once("$|").expect("`$(` has a `$|`");
+                    let (other, rest) = behind.split_once("$)").expect("`$(` has a `$)`");
+                    ours.push_str(one);
+                    theirs.push_str(other);
+                    let (a, b) = self.fill(rest, depth);
+                    return (ours + &a, theirs + &b);
+                }
                 ('$', Some(k)) if k.is_ascii_alphabetic() => {
                     chars.next();
                     let (a, b) = self.operand(k, depth);
@@ -229,6 +251,26 @@ impl Writing<'_> {
             'R' => same(format!("'{}'", self.dice.of(PCRE))),
             'o' => same(format!("'{}'", self.dice.of(CHARACTERS))),
             'L' => same(format!("'{}'", self.dice.of(LIKES))),
+            'a' => self.odd(odd::ODD),
+            'e' => self.odd(odd::WIDE),
+            'g' => self.odd(odd::ODD_DATES),
+            'h' => self.odd(odd::ODD_TIMES),
+            'J' => {
+                let j = self.dice.of(odd::DOCUMENTS);
+                self.text(j)
+            }
+            'P' => same(quoted(self.dice.of(odd::DOCUMENT_PATHS))),
+            'l' => same(format!("'{}'", self.dice.of(odd::ESCAPED))),
+            'F' => {
+                let (text, pattern) = self.dice.of(odd::TO_DATE_ODD);
+                let (a, b) = self.text(text);
+                (format!("{a}, {}", quoted(pattern)), format!("{b}, {}", quoted(pattern)))
+            }
+            'z' => {
+                let (pattern, with) = self.dice.of(odd::REPLACING);
+                same(format!("{pattern}, {with}"))
+            }
+            'c' => same(self.dice.of(odd::DIGITS).to_owned()),
             'A' => self.aggregate(AGGREGATES),
             'E' => self.aggregate(AGGREGATES.get(..NUMERIC).unwrap_or(AGGREGATES)),
             other => panic!("unknown mark ${other}"),
@@ -275,7 +317,7 @@ impl Writing<'_> {
             'v' => !matches!(p.1, 'j' | 'B'),
             k => p.1 == k,
         };
-        let fitting: Vec<&Pattern> = PATTERNS.iter().filter(|p| p.0 != "aggregate").filter(fits).collect();
+        let fitting: Vec<&Pattern> = catalogue::all().filter(|p| p.0 != "aggregate").filter(fits).collect();
         let pattern = fitting[self.dice.below(fitting.len())];
         let outer = std::mem::replace(&mut self.inner, true);
         let (a, b) = self.fill(pattern.2, depth);
@@ -293,6 +335,26 @@ impl Writing<'_> {
             }
             _ => same(quoted(s)),
         }
+    }
+
+    /// Odd text: as other text, or now and then as a bare reference.
+    fn odd(&mut self, all: &[&str]) -> (String, String) {
+        let s = self.dice.of(all);
+        if !self.dice.once_in(4) {
+            return self.text(s);
+        }
+        let at = self.field(serde_json::to_string(s).unwrap());
+        // Rule Fn4: blank text is NULL, a plain number is a number, the rest is text.
+        let plain = s.trim().strip_prefix(['-', '+']).unwrap_or(s.trim());
+        let number = plain.chars().all(|c| c.is_ascii_digit() || c == '.')
+            && plain.matches('.').count() < 2
+            && plain.contains(|c: char| c.is_ascii_digit());
+        let theirs = match s.trim() {
+            "" => "NULL".to_owned(),
+            _ if number => format!("({s})"),
+            _ => quoted(s),
+        };
+        (format!("{{{{v{at}}}}}"), theirs)
     }
 
     /// A number: as a literal, a bare reference to a number, or one to text that looks like it.

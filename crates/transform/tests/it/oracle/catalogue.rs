@@ -512,6 +512,11 @@ pub const PATTERNS: &[Pattern] = &[
     ("aggregate", 'x', "IFNULL($A, 0) * $d"),
 ];
 
+/// The patterns here and the published shapes.
+pub fn all() -> impl Iterator<Item = &'static Pattern> {
+    PATTERNS.iter().chain(super::shapes::SHAPES)
+}
+
 /// Functions that are compared elsewhere or cannot be compared, with the reason.
 pub const NOT_COMPARED: &[(&str, &str)] = &[
     ("ANY_VALUE", "MySQL has it, MariaDB has not"),

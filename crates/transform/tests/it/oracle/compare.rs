@@ -51,7 +51,9 @@ impl fmt::Display for Answer {
         match self {
             Answer::Null => f.write_str("NULL"),
             Answer::Text { text, approximate } => {
-                write!(f, "{text:?}{}", if *approximate { " (double)" } else { "" })
+                // The beginning says enough.
+                let shown: String = text.chars().take(300).collect();
+                write!(f, "{shown:?}{}", if *approximate { " (double)" } else { "" })
             }
             Answer::Error(e) => write!(f, "error {e}"),
         }
