@@ -1,12 +1,13 @@
 //! Lookups in the stored records of other plans (rules L1 to L13, M1 to M4).
 
-use bytes::Bytes;
 use heliu_ledger::{Lookups, Options, SqliteLedger};
 use heliu_model::ports::*;
 use heliu_model::record::Policy;
 use heliu_model::run::{RunKind, RunState};
 use heliu_model::{Call, CallKind, Ts, Window};
 use heliu_transform::{Lookup, Value};
+
+use crate::run;
 
 pub const START: Ts = Ts(1_710_403_200_000);
 pub const PLAN: &str = "8e620793-bebb-3167-95a4-9030368e5262";
@@ -19,43 +20,12 @@ fn json(s: &str) -> Value {
 pub async fn store(ledger: &SqliteLedger, at: i64, records: &[(&str, &str)]) {
     let now = START.plus_ms(at);
     let plan = ledger.plan("material", PLAN, START).await.expect("plan");
-    let opening = ledger
-        .open_run(OpenRun {
-            plan: plan.id,
-            ulid: format!("01HRUN{at:020}"),
-            kind: RunKind::Normal,
-            windows: vec![(Window { from: START, to: now.plus_ms(1) }, String::new())],
-            owner: "one".into(),
-            now,
-            lease_until: now.plus_ms(60_000),
-            tick: None,
-        })
-        .await
-        .expect("open_run");
-    let RunOpening::Owned(run) = opening else { panic!("{opening:?}") };
-    let body = Bytes::from(records.iter().map(|r| r.1).collect::<Vec<_>>().join(","));
-    let mut from = 0;
-    let elements = records
-        .iter()
-        .map(|(id, content)| {
-            let slice = body.slice(from..from + content.len());
-            from += content.len() + 1;
-            Element {
-                id: Some((*id).to_owned()),
-                number: Some(format!("no-{id}")),
-                hash: heliu_transform::canonical::content_hash(
-                    content.as_bytes(),
-                    &[],
-                    &mut Default::default(),
-                )
-                .expect("hash"),
-                stamp: None,
-                content: slice,
-                verdict: Verdict::Keep,
-                head: true,
-            }
-        })
-        .collect();
+    let wish = OpenRun {
+        windows: vec![(Window { from: START, to: now.plus_ms(1) }, String::new())],
+        ..run::wish(plan.id, format!("01HRUN{at:020}"), now)
+    };
+    let run = run::opened(ledger, wish).await;
+    let (body, elements) = run::elements(records, |id| Some(format!("no-{id}")));
     let page = PageCommit {
         run: run.id,
         epoch: run.epoch,
@@ -176,20 +146,8 @@ async fn what_came_since_is_found_with_the_next_batch() {
 async fn keep_back(ledger: &SqliteLedger, at: i64, kept: &[(&str, &str)]) {
     let now = START.plus_ms(at);
     let plan = ledger.plan("material", PLAN, START).await.expect("plan");
-    let opening = ledger
-        .open_run(OpenRun {
-            plan: plan.id,
-            ulid: format!("01HRUN{at:020}"),
-            kind: RunKind::TargetOnly,
-            windows: Vec::new(),
-            owner: "one".into(),
-            now,
-            lease_until: now.plus_ms(60_000),
-            tick: None,
-        })
-        .await
-        .expect("open_run");
-    let RunOpening::Owned(run) = opening else { panic!("{opening:?}") };
+    let wish = OpenRun { kind: RunKind::TargetOnly, ..run::wish(plan.id, format!("01HRUN{at:020}"), now) };
+    let run = run::opened(ledger, wish).await;
     let claim = Claim { plan: plan.id, run: run.id, epoch: run.epoch, max: 100, after: 0 };
     let due = ledger.claim(claim).await.expect("claim");
     let row = |id: &str| due.iter().find(|d| d.id == id).map(|d| d.row).expect("due");

@@ -5,6 +5,7 @@
 mod lookups;
 mod retention;
 mod rotation;
+mod run;
 mod stored;
 
 use std::path::Path;

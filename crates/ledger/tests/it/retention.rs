@@ -6,10 +6,12 @@ use bytes::Bytes;
 use heliu_ledger::{Options, SqliteLedger};
 use heliu_model::ports::*;
 use heliu_model::record::Policy;
-use heliu_model::run::{RunKind, RunState};
+use heliu_model::run::RunState;
 use heliu_model::{Call, CallKind, Ts, Window};
 use heliu_testkit::rng::Rng;
 use rusqlite::Connection;
+
+use crate::run;
 
 const START: Ts = Ts(1_710_403_200_000);
 const HOUR: i64 = 3_600_000;
@@ -71,21 +73,11 @@ impl World {
     async fn run(&mut self, records: usize, fresh: usize) {
         self.runs += 1;
         let plan = self.ledger.plan("shops", "uuid-1", START).await.expect("plan");
-        let opening = self
-            .ledger
-            .open_run(OpenRun {
-                plan: plan.id,
-                ulid: format!("01HRUN{:020}", self.runs),
-                kind: RunKind::Normal,
-                windows: vec![(Window { from: self.now.plus_ms(-1), to: self.now }, "{}".into())],
-                owner: "one".into(),
-                now: self.now,
-                lease_until: self.now.plus_ms(60_000),
-                tick: None,
-            })
-            .await
-            .expect("open_run");
-        let RunOpening::Owned(run) = opening else { panic!("{opening:?}") };
+        let wish = OpenRun {
+            windows: vec![(Window { from: self.now.plus_ms(-1), to: self.now }, "{}".into())],
+            ..run::wish(plan.id, format!("01HRUN{:020}", self.runs), self.now)
+        };
+        let run = run::opened(&self.ledger, wish).await;
         let first = self.rng.below(records as u64) as usize;
         let contents: Vec<(usize, u8, Vec<u8>)> = (0..records)
             .map(|n| {

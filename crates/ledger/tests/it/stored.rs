@@ -7,6 +7,7 @@ use heliu_model::record::{Policy, State};
 use heliu_model::{Call, CallKind, Ts};
 
 use crate::lookups::{PLAN, START, store};
+use crate::run;
 
 fn ask(from: Option<i64>, to: i64) -> StoredAsk {
     StoredAsk {
@@ -94,44 +95,13 @@ async fn a_page_ends_where_its_bytes_end() {
 /// An open run of the plan that writes, owned by `owner` until the lease ends; of whoever comes then, by that one.
 async fn writer(ledger: &SqliteLedger, owner: &str, now: Ts) -> (RunId, i64) {
     let plan = ledger.plan("writer", "0193-writer", now).await.expect("plan");
-    let opening = ledger
-        .open_run(OpenRun {
-            plan: plan.id,
-            ulid: "01HWRITER".into(),
-            kind: heliu_model::run::RunKind::Normal,
-            windows: Vec::new(),
-            owner: owner.into(),
-            now,
-            lease_until: now.plus_ms(60_000),
-            tick: None,
-        })
-        .await
-        .expect("open_run");
-    let RunOpening::Owned(run) = opening else { panic!("{opening:?}") };
+    let wish = OpenRun { owner: owner.into(), ..run::wish(plan.id, "01HWRITER", now) };
+    let run = run::opened(ledger, wish).await;
     (run.id, run.epoch)
 }
 
 fn put(by: (RunId, i64), records: &[(&str, &str)], now: Ts) -> StoredPut {
-    let body = Bytes::from(records.iter().map(|r| r.1).collect::<Vec<_>>().join(","));
-    let mut from = 0;
-    let elements = records
-        .iter()
-        .map(|(id, content)| {
-            let slice = body.slice(from..from + content.len());
-            from += content.len() + 1;
-            let hash =
-                heliu_transform::canonical::content_hash(content.as_bytes(), &[], &mut Default::default());
-            Element {
-                id: Some((*id).to_owned()),
-                number: None,
-                hash: hash.expect("hash"),
-                stamp: None,
-                content: slice,
-                verdict: Verdict::Keep,
-                head: true,
-            }
-        })
-        .collect();
+    let (body, elements) = run::elements(records, |_| None);
     let mut call = Call::new(CallKind::Fetch, now, "STORE", "heliu:material");
     call.response_body = body.clone();
     StoredPut {
@@ -173,20 +143,7 @@ async fn what_is_put_during_a_run_of_the_plan_is_due_in_it() {
     let by = writer(&ledger, "one", START).await;
     ledger.put(put(by, &[("1", r#"{"id":1}"#)], START)).await.expect("put");
     let plan = ledger.find_plan("material").await.expect("find").expect("there");
-    let opening = ledger
-        .open_run(OpenRun {
-            plan: plan.id,
-            ulid: "01HRUN".into(),
-            kind: heliu_model::run::RunKind::Normal,
-            windows: Vec::new(),
-            owner: "one".into(),
-            now: START,
-            lease_until: START.plus_ms(60_000),
-            tick: None,
-        })
-        .await
-        .expect("open_run");
-    let RunOpening::Owned(run) = opening else { panic!("{opening:?}") };
+    let run = run::opened(&ledger, run::wish(plan.id, "01HRUN", START)).await;
     let claim = Claim { plan: plan.id, run: run.id, epoch: run.epoch, max: 10, after: 0 };
     let due = ledger.claim(claim.clone()).await.expect("claim");
     assert_eq!(due.len(), 1);
