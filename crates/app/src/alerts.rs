@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use heliu_connect::notify::{Hook, Mail, Notifier, Security, Shape, Style, address, shown};
+use heliu_connect::notify::{Hook, Mail, Notifier, Security, Shape, Style, address, shown, web_address};
 use heliu_engine::{Alarm, Delivered};
 use heliu_ledger::SqliteLedger;
 use heliu_model::alert::{Alert, AlertKind, Notice, Trouble};
@@ -55,12 +55,7 @@ impl Postman {
             .at("heliu.toml: alerts")
         };
         let url = self.app.project.value_of(&file.url, Some(&self.ledger)).await?.map_err(missing)?;
-        if !url.starts_with("http://") && !url.starts_with("https://") {
-            return Err(missing(text!(
-                "an address begins with http:// or https://",
-                "地址应以 http:// 或 https:// 开头"
-            )));
-        }
+        web_address(&url).map_err(missing)?;
         let secret = match &file.secret {
             Some(v) => {
                 Some(Secret::new(self.app.project.value_of(v, Some(&self.ledger)).await?.map_err(missing)?))
@@ -211,11 +206,29 @@ impl App {
     }
 }
 
+/// Says in the log what keeps alerts from being sent.
+async fn warn_of_faults(app: &App, ledger: &SqliteLedger) {
+    let Ok(faults) = app.channel_faults(Some(ledger)).await else { return };
+    let lang = app.out.lang;
+    for p in faults {
+        let words = say(&app.out, "alerts cannot be sent as configured", "告警配置无法使用");
+        let (code, path) = (p.code.as_str(), p.path.as_str());
+        let (problem, hint) = (p.message.get(lang), p.hint.get(lang));
+        tracing::warn!(target: "heliu", event = "alerts_misconfigured", code, path, problem, hint, "{words}");
+    }
+}
+
 /// Sends alerts for as long as a service lives; `app` gives its settings as they are now.
 pub async fn in_service(app: impl Fn() -> App, ledger: SqliteLedger) {
     let notifier: Arc<OnceLock<Notifier>> = Arc::default();
+    let mut looked_at: Option<Settings> = None;
     loop {
         let now = app();
+        // At the start, and whenever heliu.toml has changed.
+        if looked_at.as_ref() != Some(&now.project.settings) {
+            looked_at = Some(now.project.settings.clone());
+            warn_of_faults(&now, &ledger).await;
+        }
         if now.project.settings.channels().next().is_some() {
             let (out, clock) = (now.out, now.clock.clone());
             let post = Postman::new(now, ledger.clone(), notifier.clone());

@@ -3,6 +3,7 @@
 mod alerts;
 mod args;
 mod caret;
+mod channels;
 mod clock;
 mod cmd;
 mod demo;

@@ -56,6 +56,7 @@ pub async fn check(app: &App, plans: &[String]) -> Done {
     if plans.is_empty() {
         add(app.project.buried_plans(), &mut problems);
         add(maps::read(&app.project).1, &mut problems);
+        add(app.channel_faults(ledger.as_ref()).await?, &mut problems);
     }
     // Connectors that no plan uses yet are files of the user too.
     if plans.is_empty() {

@@ -2,6 +2,7 @@
 //!
 //! Every finding is defined once in [`heliu_model::codes::lint`]: code, severity, page. Here is how it is found.
 
+mod circle;
 mod fields;
 mod items;
 mod plan;
@@ -36,6 +37,7 @@ pub struct Known<'a> {
 pub fn plan(l: &Loaded, known: &Known) -> Vec<Problem> {
     let mut out = Vec::new();
     plan::plan(l, known, &mut out);
+    circle::circle(l, known, &mut out);
     for (side, meta, spec) in
         [("source.metadata", &l.source_meta, &l.source), ("target.metadata", &l.target_meta, &l.target)]
     {

@@ -257,4 +257,44 @@ async fn the_settings_of_alerts_are_checked() {
         let a = p.run(&["check", "--json"]).await.exits(2).json();
         assert!(a["error"]["problems"].to_string().contains(said), "{file}: {a}");
     }
+    // What can be read, and could not send anything; the address itself is a secret and not repeated.
+    for (file, path, said) in [
+        (
+            "[alerts]\nwebhook = \"qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k1k2k3\"\n",
+            "alerts.webhook",
+            "https://",
+        ),
+        ("[alerts]\nwebhook = \"ftp://a/k1k2k3\"\n", "alerts.webhook", "https://"),
+        ("[alerts]\nwebhook = \"https://\"\n", "alerts.webhook", "no address"),
+        ("[alerts]\nwebhook = \"https://a b/k1k2k3\"\n", "alerts.webhook", "no address"),
+        ("[alerts]\nwebhook = { env = \"NO_SUCH_VARIABLE\" }\n", "alerts.webhook", "NO_SUCH_VARIABLE"),
+        (
+            "[[alerts.webhooks]]\nurl = \"http://a/x\"\n[[alerts.webhooks]]\nurl = \"a/k1k2k3\"\n",
+            "alerts.webhooks[1].url",
+            "https://",
+        ),
+        (
+            "[[alerts.webhooks]]\nurl = \"http://a/x\"\nsecret = { file = \"none.txt\" }\n",
+            "alerts.webhooks[0].secret",
+            "none.txt",
+        ),
+        (
+            "[[alerts.webhooks]]\nurl = { secret = \"robot\" }\n",
+            "alerts.webhooks[0].url",
+            "heliu secret set robot",
+        ),
+    ] {
+        p.write("heliu.toml", file);
+        let a = p.run(&["check", "--json", "--lang", "en"]).await.exits(2).json();
+        let list = a["problems"].as_array().unwrap_or_else(|| panic!("{file}: {a}"));
+        assert_eq!(
+            (list.len(), &list[0]["code"], &list[0]["path"]),
+            (1, &"HL-1095".into(), &path.into()),
+            "{a}"
+        );
+        assert!(list[0]["message"].as_str().unwrap().contains(said), "{file}: {a}");
+        assert!(!a.to_string().contains("k1k2k3"), "{a}");
+    }
+    p.write("heliu.toml", "[[alerts.webhooks]]\nurl = \"https://oapi.dingtalk.com/robot/send?access_token=x\"\nsecret = \"SEC\"\n");
+    p.run(&["check"]).await.exits(0);
 }

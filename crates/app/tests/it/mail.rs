@@ -246,6 +246,51 @@ async fn the_settings_of_mail_are_checked() {
         let a: Value = p.run(&["check", "--json"]).await.exits(2).json();
         assert!(a["error"]["problems"].to_string().contains(said), "{mail}: {a}");
     }
+    // What can be read, and could not send anything.
+    p.write("bad.pem", "-----BEGIN CERTIFICATE-----\nnothing\n-----END CERTIFICATE-----\n");
+    for (mail, path, said) in [
+        ("from = \"nobody\"\nto = \"c@d.cn\"\n", "alerts.mail.from", "`nobody` is no mail address"),
+        ("from = \"a@b.cn\"\nto = [\"c@d.cn\", \"c@@d\"]\n", "alerts.mail.to[1]", "`c@@d`"),
+        ("from = \"a@b.cn\"\nto = \"c@d.cn; e@f.cn\"\n", "alerts.mail.to[0]", "no mail address"),
+        (
+            "from = \"a@b.cn\"\nto = \"c@d.cn\"\nhost = \"smtp://h\"\n",
+            "alerts.mail.host",
+            "no name of a server",
+        ),
+        ("from = \"a@b.cn\"\nto = \"c@d.cn\"\nhost = \"h:465\"\n", "alerts.mail.host", "`port`"),
+        ("from = \"a@b.cn\"\nto = \"c@d.cn\"\nssl_ca = \"none.pem\"\n", "alerts.mail.ssl_ca", "none.pem"),
+        (
+            "from = \"a@b.cn\"\nto = \"c@d.cn\"\nssl_ca = \"bad.pem\"\n",
+            "alerts.mail.ssl_ca",
+            "no certificate",
+        ),
+        (
+            "from = \"a@b.cn\"\nto = \"c@d.cn\"\nusername = \"x\"\npassword = { env = \"NO_SUCH_VARIABLE\" }\n",
+            "alerts.mail.password",
+            "NO_SUCH_VARIABLE",
+        ),
+        (
+            "from = \"a@b.cn\"\nto = \"c@d.cn\"\nusername = \"x\"\npassword = { secret = \"post\" }\n",
+            "alerts.mail.password",
+            "heliu secret set post",
+        ),
+    ] {
+        let host = if mail.contains("host = ") { "" } else { "host = \"h\"\n" };
+        p.write("heliu.toml", &format!("[alerts.mail]\n{host}{mail}"));
+        let a: Value = p.run(&["check", "--json", "--lang", "en"]).await.exits(2).json();
+        let list = a["problems"].as_array().unwrap_or_else(|| panic!("{mail}: {a}"));
+        let hit = list.iter().find(|x| x["path"] == path).unwrap_or_else(|| panic!("{mail}: {a}"));
+        assert_eq!(
+            (list.len(), &hit["code"], &hit["file"]),
+            (1, &"HL-1095".into(), &"heliu.toml".into()),
+            "{a}"
+        );
+        assert!(hit["message"].as_str().unwrap().contains(said), "{mail}: {hit}");
+    }
+    let fine =
+        "[alerts.mail]\nhost = \"::1\"\nfrom = \"heliu 告警 <a@b.cn>\"\nto = \"c@d.cn, 值班 <e@f.cn>\"\n";
+    p.write("heliu.toml", fine);
+    p.run(&["check"]).await.exits(0);
     p.write("heliu.toml", "[alerts.mail]\nhost = \"h\"\nfrom = \"nobody\"\nto = \"c@d.cn\"\n");
     let a = p.run(&["alerts", "--test", "--lang", "en"]).await.exits(1);
     assert!(a.err.contains("`nobody` is no mail address"), "{a:?}");

@@ -7,6 +7,7 @@ mod between;
 mod contract;
 mod deaths;
 mod dialect;
+mod doubted;
 mod fence;
 mod grouped;
 mod harness;

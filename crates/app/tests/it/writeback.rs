@@ -268,3 +268,99 @@ async fn a_no_op_target_passes_on_as_well() {
     let want = (1..=ORDERS).map(|i| (format!("SO-{i}"), (format!("{i}.10"), "#1".to_owned()))).collect();
     assert_eq!(table(&w.p), want);
 }
+
+/// A plan that receives from others, and passes on to `to`.
+fn relay(p: &Project, name: &str, to: Value, after: Value) {
+    let mut target =
+        json!({"api": "/save", "method": "POST", "request": [{"field": "no", "value": "{{no}}"}]});
+    if !to.is_null() {
+        target["callBackStrategy"] = json!({"strategyId": to, "no": "{{no}}"});
+    }
+    let mut plan = json!({"source": {"connector": "ledger", "metadata": {"api": "callback", "id": "no", "number": "no"}},
+        "target": {"connector": "erp", "metadata": target}});
+    if !after.is_null() {
+        plan["after"] = after;
+    }
+    p.plan(name, &plan);
+}
+
+/// What is found about circles in a plan.
+async fn circles(p: &Project, name: &str) -> Vec<String> {
+    let a = p.run(&["check", name, "--json", "--lang", "en"]).await.exits(0).json();
+    let list = a["problems"].as_array().unwrap().iter().filter(|x| x["code"] == "HL-1100");
+    list.map(|x| {
+        assert_eq!(
+            (&x["severity"], &x["path"]),
+            (&"warning".into(), &"target.metadata.callBackStrategy.strategyId".into())
+        );
+        x["message"].as_str().unwrap().rsplit(": ").next().unwrap().to_owned()
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn plans_that_feed_each_other_are_named() {
+    let p = Project::new();
+    p.write("connectors/erp.toml", "platform = \"http\"\nbase_url = \"http://127.0.0.1:9\"\n");
+    p.write("connectors/ledger.toml", "platform = \"heliu\"\n");
+    // Two that pass on to each other; a third that passes on to one of them and is in no circle.
+    relay(&p, "a", json!("b"), json!(null));
+    relay(&p, "b", json!("a"), json!(null));
+    relay(&p, "c", json!("a"), json!(null));
+    assert_eq!(circles(&p, "a").await, ["a → b → a"]);
+    assert_eq!(circles(&p, "b").await, ["b → a → b"]);
+    assert_eq!(circles(&p, "c").await, Vec::<String>::new());
+    // A chain is none.
+    relay(&p, "b", json!("d"), json!(null));
+    relay(&p, "d", json!(null), json!(null));
+    assert_eq!(circles(&p, "a").await, Vec::<String>::new());
+    // A longer one, of which one step is a trigger: d runs after b, and passes on to a.
+    relay(&p, "b", json!(null), json!(null));
+    relay(&p, "d", json!("a"), json!("b"));
+    assert_eq!(circles(&p, "a").await, ["a → b → d → a"]);
+    assert_eq!(circles(&p, "d").await, ["d → a → b → d"]);
+    assert_eq!(circles(&p, "b").await, Vec::<String>::new());
+    // Another reads what b has, instead of running after it.
+    relay(&p, "d", json!(null), json!(null));
+    p.plan(
+        "e",
+        &json!({"source": {"connector": "ledger", "metadata": {"api": "query", "method": "POST", "id": "no", "number": "no",
+                "request": [{"field": "scheme_id", "value": "b"}, {"field": "begin_at", "value": "{{LAST_SYNC_TIME|datetime}}"},
+                    {"field": "end_at", "value": "{{CURRENT_TIME|datetime}}"}]}},
+            "target": {"connector": "erp", "metadata": {"api": "/save", "method": "POST",
+                "request": [{"field": "no", "value": "{{no}}"}], "callBackStrategy": {"strategyId": "a", "no": "{{no}}"}}}}),
+    );
+    assert_eq!(circles(&p, "e").await, ["e → a → b → e"]);
+    // A plan that names itself is told so, and nothing else.
+    relay(&p, "a", json!("a"), json!(null));
+    assert_eq!(circles(&p, "a").await, Vec::<String>::new());
+}
+
+/// Two plans that keep each other's numbers: a circle that ends by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_circle_ends_when_nothing_changes() {
+    let p = Project::new();
+    let erp = Stub::new(|_| Reply::json(&json!({"code": 0}))).await;
+    p.write("connectors/erp.toml", &format!("platform = \"http\"\nbase_url = \"{}\"\n", erp.url));
+    p.write("connectors/ledger.toml", "platform = \"heliu\"\n");
+    let shop = Stub::new(|_| Reply::json(&json!([{"no": "N1"}, {"no": "N2"}]))).await;
+    p.write("connectors/shop.toml", &format!("platform = \"http\"\nbase_url = \"{}\"\n", shop.url));
+    p.plan(
+        "first",
+        &json!({"source": {"connector": "shop", "metadata": {"api": "/o", "method": "GET", "id": "no", "number": "no"}},
+            "target": {"connector": "erp", "metadata": {"api": "/save", "method": "POST",
+                "request": [{"field": "no", "value": "{{no}}"}], "callBackStrategy": {"strategyId": "a", "no": "{{no}}"}}}}),
+    );
+    relay(&p, "a", json!("b"), json!(null));
+    relay(&p, "b", json!("a"), json!(null));
+    p.run(&["run", "first"]).await.exits(0);
+    let mut calls = Vec::new();
+    for _ in 0..3 {
+        for plan in ["a", "b"] {
+            p.run(&["run", plan]).await.exits(0);
+        }
+        calls.push(erp.calls());
+    }
+    // Two records each for three plans, once.
+    assert_eq!(calls, [6, 6, 6]);
+}

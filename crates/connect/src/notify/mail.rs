@@ -17,6 +17,8 @@ use crate::http::{Mask, ready};
 
 /// A server has so long for each of its answers.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// How a certificate in PEM begins.
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 /// Most alerts that one message tells in full.
 const MOST: usize = 50;
 
@@ -82,6 +84,42 @@ pub fn address(words: &str) -> Result<(), heliu_model::Text> {
         let (words, why) = (words.to_owned(), e.to_string());
         text!("`{words}` is no mail address: {why}", "`{words}` 不是邮件地址:{why}")
     })
+}
+
+/// Tells whether words are the name of a server, and nothing more.
+///
+/// # Errors
+/// They are not.
+pub fn server(words: &str) -> Result<(), heliu_model::Text> {
+    let bare = words.trim_start_matches('[').trim_end_matches(']');
+    if bare.parse::<std::net::IpAddr>().is_ok() {
+        return Ok(());
+    }
+    let odd = |c: char| c.is_whitespace() || matches!(c, '/' | ':' | '@' | '?' | '#');
+    if !words.is_empty() && !words.contains(odd) {
+        return Ok(());
+    }
+    let words = words.to_owned();
+    Err(text!(
+        "`{words}` is no name of a server: give the name alone, such as `smtp.example.com`, and the port as `port`",
+        "`{words}` 不是服务器名称:请只填名称,例如 `smtp.example.com`,端口用 `port` 填写"
+    ))
+}
+
+/// Tells whether bytes are a certificate of an authority (PEM).
+///
+/// # Errors
+/// They are not.
+pub fn authority(pem: &[u8]) -> Result<(), heliu_model::Text> {
+    let parsed = Certificate::from_pem(pem).and_then(|c| {
+        ready();
+        TlsParameters::builder("localhost".to_owned()).add_root_certificate(c).build_rustls()
+    });
+    let holds = pem.windows(BEGIN.len()).any(|w| w == BEGIN);
+    match parsed {
+        Ok(_) if holds => Ok(()),
+        _ => Err(text!("it holds no certificate that can be read", "其中没有可读取的证书")),
+    }
 }
 
 impl Mail {

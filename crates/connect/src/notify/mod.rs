@@ -10,14 +10,14 @@ use base64::Engine as _;
 use bytes::Bytes;
 use chrono_tz::Tz;
 use heliu_model::alert::Notice;
-use heliu_model::{Class, Failure, Lang, Secret, Ts, text};
+use heliu_model::{Class, Failure, Lang, Secret, Text, Ts, text};
 use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::http::{Client, Mask, Reach, Timeouts, Wire};
 
-pub use mail::{Mail, Security, address};
+pub use mail::{Mail, Security, address, authority, server};
 
 /// Most bytes of a message of 企业微信.
 const WECOM_BYTES: usize = 4_000;
@@ -90,6 +90,23 @@ pub struct Style {
 #[derive(Debug, Clone)]
 pub struct Notifier {
     client: Client,
+}
+
+/// Tells whether messages can be posted to an address; it is a secret and not repeated.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn web_address(url: &str) -> Result<(), Text> {
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        return Err(text!("an address begins with http:// or https://", "地址应以 http:// 或 https:// 开头"));
+    }
+    match reqwest::Url::parse(url) {
+        Ok(_) => Ok(()),
+        Err(e) => {
+            let why = e.to_string();
+            Err(text!("it is no address: {why}", "不是有效的地址:{why}"))
+        }
+    }
 }
 
 /// An address as it may be shown: where it leads, nothing that opens the door.

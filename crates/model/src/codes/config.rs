@@ -376,4 +376,16 @@ pub const CODES: &[Code] = &[
             "请指定包含颁发机构证书的文件,路径相对于项目目录",
         ),
     ),
+    code(
+        "HL-1095",
+        ("alerts cannot be sent as configured", "告警配置无法使用"),
+        (
+            "an address of `[alerts]` is none, the server's name holds more than a name, or a secret, password or certificate file cannot be read: nothing would arrive. Runs are not affected",
+            "`[alerts]` 中的地址无效、服务器名称含多余内容,或机密、密码、证书文件无法读取:告警不会送达。不影响运行",
+        ),
+        (
+            "correct what the message names in heliu.toml; `heliu alerts --test` then sends a message to every address",
+            "请按提示修正 heliu.toml;之后可用 `heliu alerts --test` 向每个地址发送测试消息",
+        ),
+    ),
 ];

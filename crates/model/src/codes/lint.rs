@@ -464,6 +464,20 @@ pub const RESPONSE_OF_FAILURES: Lint = warning(
     ),
 );
 
+/// Plans that feed each other.
+pub const FEED_EACH_OTHER: Lint = warning(
+    "HL-1100",
+    ("plans feed each other in a circle", "方案之间循环传递数据"),
+    (
+        "following `callBackStrategy`, data writes, reads of other plans' records and `after` from plan to plan leads back: each new version that is passed on can make another one",
+        "沿着 `callBackStrategy`、数据写入、读取其他方案的数据与 `after` 逐个查找,会回到本方案:每次传递的新版本都可能再产生新版本",
+    ),
+    (
+        "nothing, where two plans keep each other's numbers: records that do not change are not written again, and the circle ends. Where what is passed on differs each time (times, counters), it does not end: leave those out, or name them in `hashIgnore` of the receiving plan",
+        "若两个方案只是互相保存对方的单号,则无需处理:未变化的数据不会再次写入,循环自行结束。若每次传递的内容都不同(如时间、计数),循环不会结束:请去掉这些内容,或将其列入接收方案的 `hashIgnore`",
+    ),
+);
+
 /// Every lint, in the order of its code.
 pub const ALL: &[Lint] = &[
     UNCATALOGUED,
@@ -502,4 +516,5 @@ pub const ALL: &[Lint] = &[
     OPERATION,
     WITHOUT_EFFECT,
     RESPONSE_OF_FAILURES,
+    FEED_EACH_OTHER,
 ];

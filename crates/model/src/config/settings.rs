@@ -47,6 +47,8 @@ pub struct Settings {
 pub struct WebhookFile {
     /// Name in messages and in the ledger.
     pub name: String,
+    /// Where in the file the address stands.
+    pub place: String,
     /// Address.
     pub url: CredentialValue,
     /// Secret of the signature.
@@ -160,8 +162,9 @@ fn webhook(v: &Value, i: usize, problems: &mut Vec<Problem>) -> Option<WebhookFi
         f.missing("url", text!("give the address", "请填写地址"));
         return None;
     };
-    let url = value(url, f.at("url"), f.problems)?;
-    Some(WebhookFile { name, url, secret, shape })
+    let place = f.at("url");
+    let url = value(url, place.clone(), f.problems)?;
+    Some(WebhookFile { name, place, url, secret, shape })
 }
 
 impl Settings {
@@ -248,6 +251,7 @@ impl Settings {
                 let url = value(v, "alerts.webhook".into(), s.problems);
                 out.webhooks.extend(url.map(|url| WebhookFile {
                     name: "webhook".into(),
+                    place: "alerts.webhook".into(),
                     url,
                     secret: None,
                     shape: None,

@@ -1,0 +1,120 @@
+//! Plans that feed each other: what one writes goes on to the next, and in the end comes back.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use heliu_connect::heliu::{answers_to, other_plan};
+use heliu_model::codes::lint as say;
+use heliu_model::{Problem, text};
+use heliu_transform::writeback::receiving_plan;
+use heliu_transform::{Metadata, Side};
+
+use super::Known;
+use crate::project::Project;
+use crate::wire::Loaded;
+
+const CALLBACK: &str = "target.metadata.callBackStrategy.strategyId";
+const STORED: &str = "target.metadata.request.scheme_id";
+
+/// What a plan says about others, as it names them.
+#[derive(Default)]
+struct Ways {
+    id: String,
+    /// Whom `callBackStrategy` and a data write name.
+    callback: Option<String>,
+    stored: Option<String>,
+    /// Whose records it reads, and whom it follows.
+    read: Option<String>,
+    after: Option<String>,
+}
+
+/// Every plan of the project that can be read.
+fn all(project: &Project) -> BTreeMap<String, Ways> {
+    let mut ledgers: HashMap<String, bool> = HashMap::new();
+    let mut out = BTreeMap::new();
+    for name in project.plan_names() {
+        let Ok(read) = project.plan(&name) else { continue };
+        let plan = read.value;
+        let mut ours = |connector: &str| {
+            *ledgers.entry(connector.to_owned()).or_insert_with(|| {
+                project.connector(connector).is_ok_and(|read| answers_to(&read.value.platform))
+            })
+        };
+        let (source, _) = Metadata::parse(&plan.source.metadata, Side::Source);
+        let (target, _) = Metadata::parse(&plan.target.metadata, Side::Target);
+        let ways = Ways {
+            callback: receiving_plan(&target).map(str::to_owned),
+            stored: if ours(&plan.target.connector) { other_plan(&target) } else { None },
+            read: if ours(&plan.source.connector) { other_plan(&source) } else { None },
+            id: plan.id,
+            after: plan.after,
+        };
+        out.insert(name, ways);
+    }
+    out
+}
+
+/// The shortest way from `from` to `to`, both included.
+fn way(from: &str, to: &str, next: &BTreeMap<&str, Vec<&str>>) -> Option<Vec<String>> {
+    let mut came: HashMap<&str, &str> = HashMap::new();
+    let mut open = VecDeque::from([from]);
+    while let Some(at) = open.pop_front() {
+        if at == to {
+            let mut way = vec![at.to_owned()];
+            let mut at = at;
+            while let Some(before) = came.get(at).filter(|_| at != from) {
+                way.push((*before).to_owned());
+                at = before;
+            }
+            way.reverse();
+            return Some(way);
+        }
+        for then in next.get(at).into_iter().flatten() {
+            if *then != from && !came.contains_key(then) {
+                came.insert(then, at);
+                open.push_back(then);
+            }
+        }
+    }
+    None
+}
+
+/// A plan that passes on, or writes, to one from which it gets its own records again, directly or through others.
+pub fn circle(l: &Loaded, known: &Known, out: &mut Vec<Problem>) {
+    let ledger = l.target.as_ref().is_some_and(|spec| answers_to(&spec.platform));
+    if receiving_plan(&l.target_meta).is_none() && !ledger {
+        return;
+    }
+    let plans = all(known.project);
+    let named = |words: &str| {
+        plans
+            .iter()
+            .find(|(name, p)| p.id.eq_ignore_ascii_case(words) || *name == words)
+            .map(|(n, _)| n.as_str())
+    };
+    let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, ways) in &plans {
+        for to in [&ways.callback, &ways.stored].into_iter().flatten() {
+            next.entry(name).or_default().extend(named(to));
+        }
+        for from in [&ways.read, &ways.after].into_iter().flatten() {
+            if let Some(from) = named(from) {
+                next.entry(from).or_default().push(name);
+            }
+        }
+    }
+    let Some(own) = plans.get(&l.name) else { return };
+    for (to, at) in [(&own.callback, CALLBACK), (&own.stored, STORED)] {
+        // Of a plan that names itself something else is said.
+        let Some(to) = to.as_deref().and_then(named).filter(|to| *to != l.name) else { continue };
+        let Some(back) = way(to, &l.name, &next) else { continue };
+        let way = format!("{} → {}", l.name, back.join(" → "));
+        out.push(
+            say::FEED_EACH_OTHER
+                .at(at, text!("what is passed on comes back: {way}", "传递的数据会回到本方案:{way}"))
+                .hint(text!(
+                    "it ends when what is passed on no longer changes; pass on nothing that differs each time, such as times and counters, or name it in `hashIgnore` of the receiving plan",
+                    "传递的内容不再变化时循环自行结束;请勿传递每次都不同的内容(如时间、计数),或将其列入接收方案的 `hashIgnore`"
+                )),
+        );
+    }
+}
