@@ -119,9 +119,9 @@ const MEANT: &[Decided] = &[
         },
     },
     Decided {
-        id: "texts longer than 1 MiB",
+        id: "texts longer than 1 MiB, or 4 096 bytes where a pattern steps back",
         reason: "an error here, NULL or a text of up to 16 MiB there",
-        test: |_, ours, _| matches!(ours, Outcome::Error(e) if e.contains("1 MiB")),
+        test: |_, ours, _| matches!(ours, Outcome::Error(e) if e.contains("1 MiB") || e.contains("4096 bytes")),
     },
     Decided {
         id: "rows inside of rows",
@@ -222,9 +222,10 @@ const MEANT: &[Decided] = &[
         id: "dates moved as text",
         reason: "stay dates here: in comparisons, as a number, with the fraction as written; text there",
         test: |case, ours, theirs| {
-            let called = ["ADDTIME('", "SUBTIME('", "INTERVAL", "TIMESTAMPADD", "ADDDATE", "SUBDATE"]
-                .iter()
-                .any(|f| case.ours.contains(f));
+            let called =
+                ["ADDTIME('", "SUBTIME('", "INTERVAL", "TIMESTAMPADD", "ADDDATE", "SUBDATE", "ADD_MONTHS("]
+                    .iter()
+                    .any(|f| case.ours.contains(f));
             let chosen = ["GREATEST(", "LEAST("].iter().any(|f| case.ours.contains(f));
             let whole = ["SIGNED", "INTEGER"].iter().any(|t| case.ours.contains(t));
             let decides = ["IF(", "CASE "].iter().any(|c| case.ours.contains(c))
