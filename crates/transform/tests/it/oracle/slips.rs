@@ -110,7 +110,7 @@ pub const SLIPS: &[Decided] = &[
         id: "months without number",
         reason: "NULL here, where there are no so many; there the lowest 32 bits count",
         test: |case, ours, _| {
-            let bits = ["^", "~", "<<"].iter().any(|o| case.ours.contains(o));
+            let bits = ["^", "~", "<<", "|"].iter().any(|o| case.ours.contains(o));
             bits && case.ours.contains("ADD_MONTHS(") && matches!(ours, Outcome::Value(Value::Null))
         },
     },
