@@ -132,6 +132,22 @@ async fn plans_run_by_their_schedules_until_the_service_is_told_to_stop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn alerts_that_cannot_be_sent_are_said_at_the_start_and_after_a_change() {
+    let p = local_project(1);
+    p.write(
+        "heliu.toml",
+        "[server]\nlog = \"json\"\n[alerts.mail]\nhost = \"h\"\nfrom = \"nobody\"\nto = \"a@b.cn\"\n",
+    );
+    let mut s = Service::start(&p, &[]).await;
+    let said = s.event("alerts_misconfigured", |_| true).await;
+    assert_eq!((&said["path"], &said["code"]), (&json!("alerts.mail.from"), &json!("HL-1095")), "{said}");
+    p.write("heliu.toml", "[server]\nlog = \"json\"\n[alerts]\nwebhook = \"k1k2k3\"\n");
+    let said = s.event("alerts_misconfigured", |v| v["path"] == "alerts.webhook").await;
+    assert!(!said.to_string().contains("k1k2k3"), "{said}");
+    assert_eq!(s.stop().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn files_are_reloaded_and_a_broken_one_keeps_the_old_plan() {
     let p = local_project(3);
     p.plan("a", &local_plan("every 1s"));
