@@ -174,7 +174,7 @@ fn start(
         .arg(format!("-seed={}", seed.unwrap_or(0)))
         // The target itself counts processor time; this ends what never comes back.
         .args([
-            "-timeout=20",
+            "-timeout=60",
             "-rss_limit_mb=1024",
             "-print_final_stats=1",
             "-verbosity=1",
@@ -268,7 +268,7 @@ fn distil(binary: &Path, target: &Target, dirs: &Dirs, seed: Option<u32>) -> Res
         fs::copy(entry.path(), merged.join(entry.file_name())).map_err(|e| e.to_string())?;
     }
     let status = Command::new(binary)
-        .args(["-merge=1", "-timeout=20"])
+        .args(["-merge=1", "-timeout=60"])
         .arg(&merged)
         .arg(dirs.seen(target, seed))
         .env("HELIU_FUZZ", target.name)

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
+use wide::u8x16;
+
 use crate::members::Members;
+use crate::scan;
 use crate::value::{JsonError, Key, Map, Number, Value};
 
 /// Deepest nesting that is read.
@@ -107,12 +110,23 @@ impl<'a> Reader<'a> {
             return self.value(depth);
         }
         let from = self.at;
-        let raw = self.skip()?;
-        if is_compact(raw) {
-            return Ok(Value::from(raw));
+        let span = self.container::<true>()?;
+        if span.compact {
+            self.at = span.end;
+            return Ok(Value::from(self.text.get(from..span.end).unwrap_or("")));
         }
-        self.at = from;
         self.value(depth)
+    }
+
+    /// The end of the list or object here.
+    fn container<const COMPACT: bool>(&mut self) -> Read<scan::Span> {
+        scan::container::<COMPACT>(self.bytes, self.at).map_err(|cut| {
+            let why = match cut {
+                scan::Cut::Between => "the text ends inside an object or a list",
+                scan::Cut::InQuotes => "the text ends inside quotes",
+            };
+            Fault { at: self.bytes.len(), why }
+        })
     }
 
     /// A whole value.
@@ -301,28 +315,7 @@ impl<'a> Reader<'a> {
         let from = self.at;
         match first {
             b'"' => self.skip_string()?,
-            b'{' | b'[' => {
-                let mut depth = 0usize;
-                loop {
-                    match self.bytes.get(self.at) {
-                        Some(b'"') => {
-                            self.skip_string()?;
-                            continue;
-                        }
-                        Some(b'{' | b'[') => depth += 1,
-                        Some(b'}' | b']') => {
-                            depth -= 1;
-                            if depth == 0 {
-                                self.at += 1;
-                                break;
-                            }
-                        }
-                        Some(_) => {}
-                        None => return self.fail("the text ends inside an object or a list"),
-                    }
-                    self.at = structure(self.bytes, self.at + 1);
-                }
-            }
+            b'{' | b'[' => self.at = self.container::<false>()?.end,
             _ => {
                 while !matches!(self.peek(), b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' | 0) {
                     self.at += 1;
@@ -352,51 +345,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// True for JSON without blanks between its tokens and without escapes: as this crate would write it.
-fn is_compact(raw: &str) -> bool {
-    let bytes = raw.as_bytes();
-    let mut at = 0;
-    while let Some(b) = bytes.get(at) {
-        match b {
-            b' ' | b'\n' | b'\r' | b'\t' => return false,
-            b'"' => {
-                at = special(bytes, at + 1);
-                if bytes.get(at) != Some(&b'"') {
-                    return false;
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    true
-}
-
-/// Position of the next quote or bracket from `from` on, or of a byte that is taken for one; the end without one.
-fn structure(bytes: &[u8], from: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let mut at = from.min(bytes.len());
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let w = u64::from_le_bytes(*chunk);
-        let quote = w ^ (ONES * 0x22);
-        // All four brackets have these bits, and few other bytes do.
-        let bracket = (w | (ONES * 0x26)) ^ (ONES * 0x7f);
-        let hits = ((quote.wrapping_sub(ONES) & !quote) | (bracket.wrapping_sub(ONES) & !bracket)) & HIGH;
-        if hits != 0 {
-            return at + (hits.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    while let Some(b) = bytes.get(at) {
-        if matches!(b, b'"' | b'[' | b']' | b'{' | b'}') {
-            return at;
-        }
-        at += 1;
-    }
-    at
-}
-
 /// Position of the next quote or backslash from `from` on; the end without one.
 pub(crate) fn quote_or_slash(bytes: &[u8], from: usize) -> usize {
     stop::<false>(bytes, from)
@@ -407,26 +355,21 @@ fn special(bytes: &[u8], from: usize) -> usize {
     stop::<true>(bytes, from)
 }
 
-/// The next quote or backslash, or control character where those count; eight bytes at a time.
+/// The next quote or backslash, or control character where those count; sixteen bytes at a time.
 #[inline]
 fn stop<const CONTROL: bool>(bytes: &[u8], from: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
     let mut at = from.min(bytes.len());
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let w = u64::from_le_bytes(*chunk);
-        let quote = w ^ (ONES * 0x22);
-        let slash = w ^ (ONES * 0x5c);
-        // A zero byte of these words borrows into its high bit; the lowest hit is exact.
-        let mut hits = (quote.wrapping_sub(ONES) & !quote) | (slash.wrapping_sub(ONES) & !slash);
+    while let Some(lane) = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>) {
+        let v = u8x16::new(*lane);
+        let mut hits = v.simd_eq(u8x16::splat(b'"')) | v.simd_eq(u8x16::splat(b'\\'));
         if CONTROL {
-            hits |= w.wrapping_sub(ONES * 0x20) & !w;
+            hits |= v.min(u8x16::splat(0x1f)).simd_eq(v);
         }
-        let hits = hits & HIGH;
+        let hits = hits.to_bitmask();
         if hits != 0 {
-            return at + (hits.trailing_zeros() / 8) as usize;
+            return at + hits.trailing_zeros() as usize;
         }
-        at += 8;
+        at += 16;
     }
     while let Some(b) = bytes.get(at) {
         if matches!(b, b'"' | b'\\') || (CONTROL && *b <= 0x1f) {

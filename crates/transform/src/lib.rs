@@ -30,6 +30,7 @@ mod problem;
 mod raw;
 pub mod records;
 pub mod reference;
+mod scan;
 mod search;
 mod shaping;
 mod steps;

@@ -327,11 +327,12 @@ const SUCCESS: &[&str] =
 
 /// The beginning of a text, on one line; of a web page its words.
 pub(super) fn excerpt(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
+    // Replies may have megabytes, and what is shown is short.
+    let text = String::from_utf8_lossy(body.get(..20_000).unwrap_or(body));
     let mut plain = String::with_capacity(text.len().min(4_096));
     let page = text.trim_start().starts_with('<');
     let mut tag = false;
-    for c in text.chars().take(20_000) {
+    for c in text.chars() {
         match c {
             '<' if page => tag = true,
             '>' if tag => {

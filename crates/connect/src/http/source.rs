@@ -594,8 +594,9 @@ impl Source for HttpSource {
         };
         let page = page.map(|mut page| {
             // A call that was made for the tokens in its reply has brought what it was made for.
-            let seen = captured(&calls).map(|body| unclear::why(body));
-            page.unclear = page.unclear.filter(|_| !renews).and(seen);
+            page.unclear = page.unclear.filter(|_| !renews);
+            // As it may be seen.
+            page.unclear = page.unclear.and_then(|_| captured(&calls)).map(|body| unclear::why(body));
             page
         });
         let result = match (page, &self.detail) {
