@@ -161,8 +161,21 @@ impl SqliteLedger {
         synced: bool,
         work: impl FnOnce(&Transaction, &Keys) -> Result<T, Stop> + Send + 'static,
     ) -> Result<T, Failure> {
+        self.write_prepared(what, synced, || (), move |tx, keys, ()| work(tx, keys)).await
+    }
+
+    /// Likewise, with what `prepare` makes before the writer is taken: others write meanwhile, and no thread is changed
+    /// between the two.
+    async fn write_prepared<P, T: Send + 'static>(
+        &self,
+        what: &'static str,
+        synced: bool,
+        prepare: impl FnOnce() -> P + Send + 'static,
+        work: impl FnOnce(&Transaction, &Keys, P) -> Result<T, Stop> + Send + 'static,
+    ) -> Result<T, Failure> {
         let inner = self.inner.clone();
         blocking(move || {
+            let prepared = prepare();
             // A panic while the lock was held rolled its transaction back; the connection is sound.
             let mut db = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
             let raise = synced && !inner.synced;
@@ -174,7 +187,7 @@ impl SqliteLedger {
             if raise {
                 db.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
             }
-            let result = transact(&mut db, &inner.keys, what, work);
+            let result = transact(&mut db, &inner.keys, what, |tx, keys| work(tx, keys, prepared));
             if raise {
                 db.pragma_update(None, "synchronous", "NORMAL").map_err(sql)?;
             }

@@ -8,8 +8,7 @@ use heliu_model::ports::*;
 use heliu_model::{Call, Failure, Ts};
 
 use crate::{
-    SqliteLedger, alerts, blocking, budget, pack, pages, reads, retention, runs, schedules, stored, tokens,
-    writes,
+    SqliteLedger, alerts, budget, pack, pages, reads, retention, runs, schedules, stored, tokens, writes,
 };
 
 #[async_trait]
@@ -39,12 +38,16 @@ impl Ledger for SqliteLedger {
 
     async fn commit_page(&self, page: PageCommit, advance: Advance) -> Result<PageCommitted, Failure> {
         let body = page.body.clone();
-        let packed = blocking(move || Ok(pack(&body))).await?;
-        self.write("commit_page", false, move |tx, _| {
-            let mut page = page;
-            page.now = stored::timed(tx, page.now)?;
-            pages::commit_page(tx, page, &packed, advance)
-        })
+        self.write_prepared(
+            "commit_page",
+            false,
+            move || pack(&body),
+            move |tx, _, packed| {
+                let mut page = page;
+                page.now = stored::timed(tx, page.now)?;
+                pages::commit_page(tx, page, &packed, advance)
+            },
+        )
         .await
     }
 
@@ -86,17 +89,12 @@ impl Ledger for SqliteLedger {
 
     async fn settle(&self, settle: Settle) -> Result<(), Failure> {
         let mut settle = settle;
-        let packed = match settle.left.passed.take() {
-            None => None,
-            Some(put) => {
-                let body = put.body.clone();
-                Some((put, blocking(move || Ok(pack(&body))).await?))
-            }
-        };
-        self.write("settle", false, move |tx, _| {
+        let passed = settle.left.passed.take();
+        let pack = move || passed.map(|put| (pack(&put.body), put));
+        self.write_prepared("settle", false, pack, move |tx, _, packed| {
             settle.now = stored::timed(tx, settle.now)?;
             writes::settle(tx, &settle)?;
-            if let Some((mut put, packed)) = packed {
+            if let Some((packed, mut put)) = packed {
                 put.now = settle.now;
                 pages::put(tx, put, &packed)?;
             }

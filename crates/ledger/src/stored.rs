@@ -13,7 +13,7 @@ use heliu_model::{Failure, Ts};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::writes::Bodies;
-use crate::{SqliteLedger, Stop, blocking, pack, pages};
+use crate::{SqliteLedger, Stop, pack, pages};
 
 /// No commit waits this long (ms) for its turn: what lies further ahead of its clock was read under a wrong one.
 const MOST_AHEAD_MS: i64 = 3_600_000;
@@ -127,12 +127,16 @@ impl Stored for SqliteLedger {
 
     async fn put(&self, put: StoredPut) -> Result<PageOutcome, Failure> {
         let body = put.body.clone();
-        let packed = blocking(move || Ok(pack(&body))).await?;
-        self.write("put", false, move |tx, _| {
-            let mut put = put;
-            put.now = timed(tx, put.now)?;
-            pages::put(tx, put, &packed)
-        })
+        self.write_prepared(
+            "put",
+            false,
+            move || pack(&body),
+            move |tx, _, packed| {
+                let mut put = put;
+                put.now = timed(tx, put.now)?;
+                pages::put(tx, put, &packed)
+            },
+        )
         .await
     }
 }

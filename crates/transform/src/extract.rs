@@ -1,5 +1,7 @@
 //! Several dotted paths out of one raw JSON text in one pass; what is not named is stepped over, not built.
 
+use std::sync::OnceLock;
+
 use crate::json::{Fault, Reader};
 use crate::path::{self, Path};
 use crate::value::JsonError;
@@ -18,7 +20,22 @@ struct Level {
     heads: Vec<Head>,
     /// First head of a bucket, plus one.
     buckets: Vec<u16>,
+    /// The members of the first object that was read, in their order: the records of a source have the same ones in the
+    /// same places, and a place is checked faster than a name is looked up.
+    order: OnceLock<Vec<Member>>,
 }
+
+/// A member as an object had it.
+#[derive(Debug, Clone)]
+struct Member {
+    /// `"name":`, without blanks and escapes.
+    text: Box<[u8]>,
+    /// The head that wants it, plus one; 0 for none.
+    head: u16,
+}
+
+/// Longest order that is kept.
+const MAX_ORDER: usize = 512;
 
 /// One wanted member.
 #[derive(Debug, Clone)]
@@ -100,16 +117,43 @@ impl Level {
         }
     }
 
-    fn find(&self, key: &str) -> Option<&Head> {
-        let mut link = self.buckets.get(bucket(key.as_bytes())).copied()?;
-        while link > 0 {
-            let head = self.heads.get(usize::from(link) - 1)?;
+    /// The head of a member, plus one; 0 for a member that nothing wants.
+    fn find(&self, key: &str) -> u16 {
+        let mut link = self.buckets.get(bucket(key.as_bytes())).copied().unwrap_or(0);
+        while let Some(head) = usize::from(link).checked_sub(1).and_then(|at| self.heads.get(at)) {
             if head.key == key {
-                return Some(head);
+                break;
             }
             link = head.next;
         }
-        None
+        link
+    }
+
+    /// Steps over a member's name; the head that wants it, plus one. `at`: its place in the order, if it has one there.
+    fn name(
+        &self,
+        reader: &mut Reader,
+        at: &mut usize,
+        seen: &mut Option<Vec<Member>>,
+    ) -> Result<u16, Fault> {
+        let order = self.order.get().map_or(&[][..], Vec::as_slice);
+        if let Some(member) = order.get(*at).filter(|m| reader.take_text(&m.text)) {
+            *at += 1;
+            return Ok(member.head);
+        }
+        reader.next_byte();
+        let from = reader.at();
+        let key = reader.key()?;
+        let head = self.find(&key);
+        let text = reader.since(from);
+        // One that is missing here is stepped over in the order; one too many keeps its place.
+        if order.get(*at + 1).is_some_and(|m| &*m.text == text) {
+            *at += 2;
+        }
+        if let Some(list) = seen {
+            list.push(Member { text: text.into(), head });
+        }
+        Ok(head)
     }
 
     fn read(&self, reader: &mut Reader, depth: usize, out: &mut [Option<Value>]) -> Result<(), Fault> {
@@ -125,9 +169,11 @@ impl Level {
                 *place = v;
             }
         };
+        let mut at = 0;
+        let mut seen = self.order.get().is_none().then(Vec::new);
         loop {
-            let key = reader.key()?;
-            match self.find(&key) {
+            let head = usize::from(self.name(reader, &mut at, &mut seen)?);
+            match head.checked_sub(1).and_then(|head| self.heads.get(head)) {
                 None => {
                     reader.skip()?;
                 }
@@ -156,6 +202,10 @@ impl Level {
                 continue;
             }
             if reader.take(b'}') {
+                // Whoever was first counts: that is all that an order is for.
+                if let Some(list) = seen {
+                    let _ = self.order.set(if list.len() > MAX_ORDER { Vec::new() } else { list });
+                }
                 return Ok(());
             }
             return reader.broken();

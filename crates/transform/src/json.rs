@@ -97,6 +97,18 @@ impl<'a> Reader<'a> {
         if self.at == self.bytes.len() { Ok(()) } else { self.fail("something behind the end of the value") }
     }
 
+    /// Steps over this text, if it stands here.
+    pub fn take_text(&mut self, text: &[u8]) -> bool {
+        let hit = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(text));
+        self.at += if hit { text.len() } else { 0 };
+        hit
+    }
+
+    /// What was stepped over since there.
+    pub fn since(&self, from: usize) -> &'a [u8] {
+        self.bytes.get(from..self.at).unwrap_or(&[])
+    }
+
     /// Steps over `b`.
     pub fn take(&mut self, b: u8) -> bool {
         let hit = self.next_byte() == b && self.at < self.bytes.len();

@@ -41,7 +41,7 @@ impl Bits {
             let v = u8x16::new(*lane);
             // Both brackets differ from both braces by one bit, and nothing else becomes a brace by it.
             let folded = v | u8x16::splat(0x20);
-            let mut put = |word: &mut u64, hits: u8x16| {
+            let put = |word: &mut u64, hits: u8x16| {
                 *word |= u64::from(hits.to_bitmask()) << (i * LANES);
             };
             put(&mut bits.quote, v.simd_eq(u8x16::splat(b'"')));

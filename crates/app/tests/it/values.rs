@@ -44,6 +44,50 @@ async fn table(bi: &mut Bi) {
         .unwrap();
 }
 
+/// Many rows go with one command where each column has one type; few rows, and columns of several types, do not.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_rows_at_once_arrive_as_few_do() {
+    // `qty` is whole in the first documents, and has digits behind the point in the others.
+    for mixed in [false, true] {
+        let document = move |i: i64| {
+            let qty = if mixed && i % 2 == 0 { json!(format!("{i}")) } else { json!(i * 1_000_000_007) };
+            json!({"id": i, "no": format!("N{i}"), "sum": if i < 3 { json!(null) } else { json!(format!("{i}.50")) },
+                "qty": qty, "at": if i % 3 == 0 { String::new() } else { format!("2026-02-{:02} 23:59:59", i % 28 + 1) },
+                "note": format!("O'Brien \\ \"{i}\" 😀 \u{0} {}", "字".repeat(i as usize * 7)), "ok": i % 2 == 0,
+                "lines": [{"p": i}]})
+        };
+        let stub = Stub::new(move |_| Reply::json(&json!((1..=400).map(document).collect::<Vec<_>>()))).await;
+        let p = Project::new();
+        let mut bi = Bi::new("many").await;
+        connect(&p, &bi);
+        table(&mut bi).await;
+        bi.run("CREATE TABLE few LIKE docs").await;
+        for (name, limit) in [("docs", "500"), ("few", "10")] {
+            let mut target = target(&format!("REPLACE INTO {name} (COLUMNS) VALUES"));
+            target["metadata"]["otherRequest"][1]["value"] = json!(limit);
+            plan(&p, &stub, target);
+            let a = p.run(&["run", "docs", "--json"]).await.exits(0).json();
+            balances(&a);
+            assert_eq!(number(&a, "/target/written"), 400, "{a}");
+            p.run(&["records", "docs", "--limit", "1"]).await.exits(0);
+            std::fs::remove_dir_all(p.path().join(".heliu")).unwrap();
+        }
+        let counts: Option<(i64, i64, i64, String)> = bi
+            .conn
+            .query_first(
+                "SELECT (SELECT COUNT(*) FROM docs), (SELECT COUNT(*) FROM (SELECT * FROM docs EXCEPT SELECT * FROM few) a),
+                 (SELECT COUNT(*) FROM docs WHERE (at IS NULL) = (id % 3 = 0) AND (sum IS NULL) = (id < 3)
+                    AND qty = IF(?, IF(id % 2, id * 1000000007, id), id * 1000000007) AND ok = (id % 2 = 0)
+                    AND CHAR_LENGTH(note) = 17 + CHAR_LENGTH(id) + id * 7 AND note LIKE CONCAT('%\"', id, '\" 😀 %')
+                    AND sum <=> IF(id < 3, NULL, id + 0.5)), (SELECT `lines` FROM docs WHERE id = 3)"
+                    .replace('?', if mixed { "1" } else { "0" }),
+            )
+            .await
+            .unwrap();
+        assert_eq!(counts, Some((400, 0, 400, r#"[{"p":3}]"#.to_owned())), "mixed {mixed}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn digits_letters_and_emptiness_arrive_exactly_in_mariadb() {
     let stub = Stub::new(|_| Reply::text(200, DOCUMENTS)).await;

@@ -24,7 +24,9 @@ pub(super) fn failure(e: &Error, place: &str, sent: bool) -> Failure {
         }
         Error::Driver(d) => {
             let why = d.to_string();
-            if matches!(d, mysql_async::DriverError::PacketTooLarge) || why.contains("too large") {
+            // Of a bulk command nothing else can be wrong: a row is larger than a packet may be.
+            use mysql_async::DriverError::{BulkExecute, PacketTooLarge};
+            if matches!(d, PacketTooLarge | BulkExecute(_)) || why.contains("too large") {
                 return too_large().at(place);
             }
             let f = Failure::transient(

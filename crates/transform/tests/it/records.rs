@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use heliu_transform::{Extractor, Metadata, Path, Side, Value, records};
+use proptest::prelude::*;
 
 fn source(s: &str) -> Metadata {
     Metadata::from_value(Value::parse(s.as_bytes()).unwrap_or_default(), Side::Source).0
@@ -118,4 +119,43 @@ fn hostile_json_is_an_error_or_quick() {
     }
     let odd = Value::parse(br#"{"$serde_json::private::Number":"x"}"#).unwrap_or_default();
     assert_eq!(odd.to_json(), r#"{"$serde_json::private::Number":"x"}"#);
+}
+
+/// Objects as members in an order, with blanks behind the names or without.
+fn members() -> impl Strategy<Value = String> {
+    let names = ["a", "b", "c", "\u{5b57}", "e\"e", "long_name_of_a_member", "x"];
+    let inner = prop::sample::subsequence(vec!["d", "x", "y"], 0..=3).prop_shuffle();
+    let inner = inner.prop_map(|l| {
+        format!("{{{}}}", l.iter().map(|n| format!("\"{n}\":{}", n.len())).collect::<Vec<_>>().join(","))
+    });
+    let value = prop_oneof![
+        inner,
+        "[a-z]{0,20}".prop_map(|s| format!("\"{s}\"")),
+        (0i64..99).prop_map(|n| n.to_string())
+    ];
+    let list = prop::sample::subsequence(names.to_vec(), 0..=names.len()).prop_shuffle();
+    (list, prop::collection::vec(value, names.len()), prop::sample::select(vec!["", " ", "\n"])).prop_map(
+        |(names, values, blank)| {
+            let list =
+                names.iter().zip(values).map(|(n, v)| format!("{blank}{}:{blank}{v}", serde_json::json!(n)));
+            format!("{{{}}}", list.collect::<Vec<_>>().join(","))
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn members_are_found_wherever_they_stand(objects in prop::collection::vec(members(), 1..8)) {
+        let paths = ["a", "c.d", "\u{5b57}", "e\"e", "long_name_of_a_member", "c.y", "c", "none"];
+        let extractor = Extractor::new(paths.iter().map(|p| Path::new(p)).collect());
+        let mut found = Vec::new();
+        for text in &objects {
+            extractor.extract(text.as_bytes(), &mut found).unwrap();
+            let whole: serde_json::Value = serde_json::from_str(text).unwrap();
+            for (path, got) in paths.iter().zip(&found) {
+                let wanted = whole.pointer(&format!("/{}", path.replace('.', "/")));
+                prop_assert_eq!(got.as_ref().map(Value::to_serde), wanted.cloned(), "{} of {}", path, text);
+            }
+        }
+    }
 }
