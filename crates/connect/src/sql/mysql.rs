@@ -29,8 +29,8 @@ const PREPARED_ROWS: [usize; 7] = [100, 32, 16, 8, 4, 2, 1];
 /// (COM_STMT_BULK_EXECUTE), in a transaction. It costs the server a sixth less than statements of 100 rows, and is
 /// answered once.
 const BULK_ROWS: usize = 64;
-/// Bytes of values that go into one such command, about: what is bound is in memory twice.
-const BULK_BYTES: usize = 512 << 10;
+/// Bytes of values that go into one such command, about: what is bound is in memory three times.
+const BULK_BYTES: usize = 128 << 10;
 
 /// A table's column, as far as binding needs it.
 #[derive(Debug, Clone)]
