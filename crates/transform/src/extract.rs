@@ -177,10 +177,10 @@ impl Level {
                 None => {
                     reader.skip()?;
                 }
-                Some(Head { only: Some(slot), text, .. }) => {
-                    let v = if *text { reader.value_or_text(depth)? } else { reader.value(depth)? };
-                    put(*slot, Some(v), out);
-                }
+                Some(Head { only: Some(slot), text, .. }) => match out.get_mut(*slot) {
+                    Some(place) => reader.value_at(depth, *text, place)?,
+                    None => reader.skip().map(drop)?,
+                },
                 Some(head)
                     if head.whole.is_empty() && head.literal.is_empty() && reader.next_byte() == b'{' =>
                 {

@@ -192,6 +192,12 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> Read<Value> {
+        let (text, integer) = self.number_text()?;
+        Ok(Value::Number(Number::from_checked(text, integer)))
+    }
+
+    /// A number's text, and whether it has neither point nor exponent.
+    fn number_text(&mut self) -> Read<(&'a str, bool)> {
         let from = self.at;
         if self.peek() == b'-' {
             self.at += 1;
@@ -216,8 +222,25 @@ impl<'a> Reader<'a> {
         if !fine {
             return self.fail("not a number");
         }
-        let text = self.text.get(from..self.at).unwrap_or("0");
-        Ok(Value::Number(Number::from_checked(text, integer)))
+        Ok((self.text.get(from..self.at).unwrap_or("0"), integer))
+    }
+
+    /// A value into its place; with `text`, lists and objects as [`Reader::value_or_text`] reads them. Texts and numbers
+    /// are made where they stay: handed on by parts they cost more than their reading.
+    pub fn value_at(&mut self, depth: usize, text: bool, place: &mut Option<Value>) -> Read<()> {
+        match self.next_byte() {
+            b'"' => {
+                let s = self.string()?;
+                *place = Some(Value::from(s));
+            }
+            b'-' | b'0'..=b'9' => {
+                let (digits, integer) = self.number_text()?;
+                *place = Some(Value::Number(Number::from_checked(digits, integer)));
+            }
+            _ if text => *place = Some(self.value_or_text(depth)?),
+            _ => *place = Some(self.value(depth)?),
+        }
+        Ok(())
     }
 
     fn object(&mut self, depth: usize) -> Read<Value> {
