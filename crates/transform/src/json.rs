@@ -34,6 +34,8 @@ impl Fault {
 
 type Read<T> = Result<T, Fault>;
 
+const TOO_DEEP: &str = "nested deeper than 128 levels";
+
 /// Parses a whole text.
 pub(crate) fn parse(raw: &[u8]) -> Result<Value, JsonError> {
     let text = simdutf8::compat::from_utf8(raw)
@@ -144,7 +146,7 @@ impl<'a> Reader<'a> {
     /// A whole value.
     pub fn value(&mut self, depth: usize) -> Read<Value> {
         if depth > MAX_DEPTH {
-            return self.fail("nested deeper than 128 levels");
+            return self.fail(TOO_DEEP);
         }
         match self.next_byte() {
             b'"' => self.string().map(Value::from),
@@ -156,7 +158,10 @@ impl<'a> Reader<'a> {
                     return Ok(Value::Array(items));
                 }
                 loop {
-                    items.push(self.value(depth + 1)?);
+                    items.push(Value::Null);
+                    if let Some(place) = items.last_mut() {
+                        self.value_in(depth + 1, place)?;
+                    }
                     if self.take(b',') {
                         continue;
                     }
@@ -225,8 +230,27 @@ impl<'a> Reader<'a> {
         Ok((self.text.get(from..self.at).unwrap_or("0"), integer))
     }
 
-    /// A value into its place; with `text`, lists and objects as [`Reader::value_or_text`] reads them. Texts and numbers
-    /// are made where they stay: handed on by parts they cost more than their reading.
+    /// A value into its place. Texts and numbers are made where they stay: handed on by parts they cost more than their
+    /// reading.
+    fn value_in(&mut self, depth: usize, place: &mut Value) -> Read<()> {
+        if depth > MAX_DEPTH {
+            return self.fail(TOO_DEEP);
+        }
+        match self.next_byte() {
+            b'"' => {
+                let s = self.string()?;
+                *place = Value::from(s);
+            }
+            b'-' | b'0'..=b'9' => {
+                let (digits, integer) = self.number_text()?;
+                *place = Value::Number(Number::from_checked(digits, integer));
+            }
+            _ => *place = self.value(depth)?,
+        }
+        Ok(())
+    }
+
+    /// Likewise; with `text`, lists and objects as [`Reader::value_or_text`] reads them.
     pub fn value_at(&mut self, depth: usize, text: bool, place: &mut Option<Value>) -> Read<()> {
         match self.next_byte() {
             b'"' => {
@@ -251,8 +275,9 @@ impl<'a> Reader<'a> {
         let mut members = Members::default();
         loop {
             let key = Key::from(self.key()?);
-            let value = self.value(depth + 1)?;
-            members.put(key, value);
+            if let Some(place) = members.place(key) {
+                self.value_in(depth + 1, place)?;
+            }
             if self.take(b',') {
                 continue;
             }

@@ -26,16 +26,30 @@ impl Members {
 
     /// Adds a member, or replaces the value of one.
     pub fn put(&mut self, key: Key, value: Value) {
-        match self.position(&key).and_then(|i| self.list.get_mut(i)) {
-            Some(slot) => slot.1 = value,
+        if let Some(place) = self.place(key) {
+            *place = value;
+        }
+    }
+
+    /// The place of a member's value, for it to be made there: null in a new one, of a repeated key the value before.
+    pub fn place(&mut self, key: Key) -> Option<&mut Value> {
+        let at = match self.position(&key) {
+            Some(at) => at,
             None => {
                 // One allocation for nearly all objects there are.
                 if self.list.is_empty() {
                     self.list.reserve(8);
                 }
-                self.list.push((key, value));
+                let at = self.list.len();
+                // Made where it stays: a pair that is pushed is written byte by byte and read by words, which waits.
+                self.list.resize_with(at + 1, Default::default);
+                if let Some((name, _)) = self.list.get_mut(at) {
+                    *name = key;
+                }
+                at
             }
-        }
+        };
+        self.list.get_mut(at).map(|(_, value)| value)
     }
 
     /// The object.
