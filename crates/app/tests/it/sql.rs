@@ -210,35 +210,38 @@ async fn a_database_is_a_source_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_beyond_the_packet_limit_is_split_and_one_row_beyond_it_fails_alone() {
     let server = MariaDb::start(&["--max-allowed-packet=65536"]).unwrap();
-    let sizes = Arc::new([9_000usize; 40]);
-    let stub = Stub::new(move |_| {
-        let list: Vec<Value> = sizes
-            .iter()
-            .enumerate()
-            .map(|(i, n)| json!({"id": i, "no": "x", "note": "字".repeat(if i == 17 { 40_000 } else { *n / 3 })}))
-            .collect();
-        Reply::json(&json!(list))
-    })
-    .await;
-    let p = Project::new();
     let dsn = server.dsn("bi");
-    p.write("connectors/bi.toml", &format!("platform = \"mysql\"\ndsn = \"{dsn}\"\n"));
     let mut conn = Conn::new(Opts::from_url(&dsn).unwrap()).await.unwrap();
-    conn.query_drop("CREATE TABLE big (id INT PRIMARY KEY, note MEDIUMTEXT)").await.unwrap();
-    plan(
-        &p,
-        &stub,
-        json!({"connector": "bi", "metadata": {"api": "batchexecute", "request": [item("id", "{id}"), item("note", "{note}")],
+    // As statements of several rows, and as one command with all rows.
+    for rows in [40u64, 140] {
+        let stub = Stub::new(move |_| {
+            let note = |i| "字".repeat(if i == 17 { 40_000 } else { 3_000 });
+            let list: Vec<Value> = (0..rows).map(|i| json!({"id": i, "no": "x", "note": note(i)})).collect();
+            Reply::json(&json!(list))
+        })
+        .await;
+        let p = Project::new();
+        p.write("connectors/bi.toml", &format!("platform = \"mysql\"\ndsn = \"{dsn}\"\n"));
+        conn.query_drop("CREATE OR REPLACE TABLE big (id INT PRIMARY KEY, note MEDIUMTEXT)").await.unwrap();
+        plan(
+            &p,
+            &stub,
+            json!({"connector": "bi", "metadata": {"api": "batchexecute", "request": [item("id", "{id}"), item("note", "{note}")],
             "otherRequest": [item("main_sql", "REPLACE INTO big (id, note) VALUES")]}}),
-    );
-    let a = p.run(&["run", "bills", "--json"]).await.exits(1).json();
-    balances(&a);
-    assert_eq!((number(&a, "/target/written"), number(&a, "/target/failed")), (39, 1), "{a}");
-    let failed = p.run(&["records", "bills", "--state", "failed", "--json"]).await.exits(0).json();
-    assert_eq!((failed["id"].as_str(), failed["code"].as_str()), (Some("17"), Some("HL-5025")), "{failed}");
-    let lengths: Vec<(i64, i64)> =
-        conn.query("SELECT id, CHAR_LENGTH(note) FROM big ORDER BY id").await.unwrap();
-    assert!(lengths.len() == 39 && lengths.iter().all(|l| l.1 == 3_000), "{lengths:?}");
+        );
+        let a = p.run(&["run", "bills", "--json"]).await.exits(1).json();
+        balances(&a);
+        assert_eq!((number(&a, "/target/written"), number(&a, "/target/failed")), (rows - 1, 1), "{a}");
+        let failed = p.run(&["records", "bills", "--state", "failed", "--json"]).await.exits(0).json();
+        assert_eq!(
+            (failed["id"].as_str(), failed["code"].as_str()),
+            (Some("17"), Some("HL-5025")),
+            "{failed}"
+        );
+        let lengths: Vec<(i64, i64)> =
+            conn.query("SELECT id, CHAR_LENGTH(note) FROM big ORDER BY id").await.unwrap();
+        assert!(lengths.len() as u64 == rows - 1 && lengths.iter().all(|l| l.1 == 3_000), "{lengths:?}");
+    }
 }
 
 /// The connection is ended by the server in the middle of the writing, again and again.

@@ -69,6 +69,10 @@ async fn many_rows_at_once_arrive_as_few_do() {
             let a = p.run(&["run", "docs", "--json"]).await.exits(0).json();
             balances(&a);
             assert_eq!(number(&a, "/target/written"), 400, "{a}");
+            // What is refused as a whole and goes through by halves would be no success.
+            let calls = p.run(&["calls", "docs", "--limit", "1000", "--json"]).await.exits(0).lines();
+            let refused: Vec<&Value> = calls.iter().filter(|c| !c["error"].is_null()).collect();
+            assert!(calls.len() > 1 && refused.is_empty(), "{refused:?}");
             p.run(&["records", "docs", "--limit", "1"]).await.exits(0);
             std::fs::remove_dir_all(p.path().join(".heliu")).unwrap();
         }
