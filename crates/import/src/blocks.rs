@@ -1,5 +1,7 @@
 //! The JSON objects of a text: in code fences or out of them, alone or between sentences.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use crate::read::{Reader, is_blank};
@@ -142,10 +144,46 @@ fn strict(rest: &str, work: &mut u64) -> Option<(Map<String, Value>, usize)> {
     }
 }
 
-/// Strict JSON may still say a name twice.
+/// Strict JSON may still say a name twice. Read by JSON's own rules, not by those for mending: a text of the object may
+/// hold anything, also what looks like the next member.
 fn duplicates(text: &str, from: usize, len: usize, work: &mut u64) -> Vec<Note> {
-    let mut reader = Reader::new(text.get(..from + len).unwrap_or(text), from, 0, u64::MAX);
-    reader.document();
-    *work += reader.work;
-    reader.notes.into_iter().filter(|n| n.kind == Kind::DuplicateKey).collect()
+    let json = text.get(from..from + len).unwrap_or("");
+    *work += len as u64;
+    let mut notes = Vec::new();
+    // The names of the objects around; a list has none.
+    let mut open: Vec<HashSet<String>> = Vec::new();
+    let mut at = 0;
+    while let Some(byte) = json.as_bytes().get(at) {
+        match byte {
+            b'{' | b'[' => open.push(HashSet::new()),
+            b'}' | b']' => _ = open.pop(),
+            b'"' => {
+                let end = at + string(json.get(at..).unwrap_or(""));
+                let is_name = json.get(end..).is_some_and(|r| r.trim_start().starts_with(':'));
+                let names = open.last_mut().filter(|_| is_name);
+                let name = json.get(at..end).and_then(|s| serde_json::from_str::<String>(s).ok());
+                if let (Some(names), Some(name)) = (names, name)
+                    && let Some(name) = names.replace(name)
+                {
+                    notes.push(Note::twice(from + at, &name));
+                }
+                at = end;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    notes
+}
+
+/// Bytes of the strict text at the beginning of `json`, with its quotes.
+fn string(json: &str) -> usize {
+    let mut escaped = false;
+    let end = json.bytes().skip(1).position(|b| {
+        let ends = b == b'"' && !escaped;
+        escaped = b == b'\\' && !escaped;
+        ends
+    });
+    end.map_or(json.len(), |n| n + 2)
 }

@@ -287,8 +287,7 @@ impl<'a> Reader<'a> {
                         Part::Cut(_, false) => (Value::Null, Some(false)),
                     };
                     if end != Some(false) && map.insert(name.clone(), value).is_some() {
-                        let done = text!("given twice; the last one stands", "重复出现,以最后一个为准");
-                        self.note(start, Kind::DuplicateKey, &name, done);
+                        self.notes.push(Note::twice(start, &name));
                     }
                     end
                 }

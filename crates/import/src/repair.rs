@@ -111,6 +111,14 @@ pub(crate) struct Note {
     pub count: usize,
 }
 
+impl Note {
+    /// A name that an object has twice.
+    pub fn twice(at: usize, name: &str) -> Self {
+        let done = text!("given twice; the last one stands", "重复出现,以最后一个为准");
+        Note { at, kind: Kind::DuplicateKey, found: excerpt(name), done, count: 1 }
+    }
+}
+
 /// One repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repair {

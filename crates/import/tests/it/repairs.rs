@@ -66,6 +66,15 @@ fn words_and_numbers() {
     case("\"a\":0101,\"b\":1}", json!({"a": "0101", "b": 1}), &[Number]);
     case("\"a\":,\"b\":1}", json!({"a": null, "b": 1}), &[NoValue]);
     case("\"a\":1,\"a\":2}", json!({"a": 2}), &[DuplicateKey]);
+    // In strict JSON: by name, however it is written, and in its own object only.
+    case(
+        "\"l\":[{\"b\":1,\"\\u0062\" : 2},{\"b\":\"b\"}]}",
+        json!({"l": [{"b": 2}, {"b": "b"}]}),
+        &[DuplicateKey],
+    );
+    case("\"a\":\"\\\\\",\"b\":{\"a\":\"\\\"a\\\":1\"}}", json!({"a": "\\", "b": {"a": "\"a\":1"}}), &[]);
+    let odd = "x\", 'a': \u{201d}, 'a': \"b\",}, ...] // c";
+    case(&format!("\"a\":{}}}", json!(odd)), json!({"a": odd}), &[]);
     case(
         "\"n\":123456789012345678901234567890.10,}",
         serde_json::from_str("{\"n\":123456789012345678901234567890.10}").unwrap(),
