@@ -24,10 +24,11 @@ const SHARED: usize = 4;
 /// The parameters of each row.
 const OWN: usize = 8;
 
-/// Stores `rows` new records, apart from those whose key is known.
+/// Stores `rows` new records, apart from those whose key is known. `OR FAIL`: a failure ends the transaction anyway, and
+/// with it SQLite keeps no copy of each page to undo the statement alone.
 fn sql(rows: usize) -> String {
     let mut sql = String::from(
-        "INSERT INTO records(plan, key, number, hash, version, state, blob, off, len, stamp, seen, source_call,
+        "INSERT OR FAIL INTO records(plan, key, number, hash, version, state, blob, off, len, stamp, seen, source_call,
            first_seen, changed_at) VALUES ",
     );
     for row in 0..rows {

@@ -6,6 +6,7 @@
 
 mod alerts;
 mod budget;
+mod checkpoint;
 mod elements;
 mod errors;
 mod holder;
@@ -32,6 +33,7 @@ use std::time::Duration;
 use heliu_model::{Failure, text};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use crate::checkpoint::Checkpoints;
 use crate::rotation::Keys;
 use crate::seal::Seal;
 
@@ -65,6 +67,7 @@ struct Inner {
     dir: PathBuf,
     writer: Mutex<Connection>,
     reader: Mutex<Connection>,
+    checkpoints: Checkpoints,
     keys: Keys,
     synced: bool,
     /// Which file was opened.
@@ -117,6 +120,7 @@ impl SqliteLedger {
             .at(file.display().to_string())
             .hint(text!("use that version, or another --data-dir", "请使用该版本,或指定其他 --data-dir")));
         }
+        Checkpoints::take_over(&writer);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let reader = Connection::open_with_flags(&file, flags).map_err(sql)?;
         reader.busy_timeout(options.busy).map_err(sql)?;
@@ -125,6 +129,7 @@ impl SqliteLedger {
             dir: dir.to_owned(),
             writer: Mutex::new(writer),
             reader: Mutex::new(reader),
+            checkpoints: Checkpoints::default(),
             keys: Keys::new(dir.join("key"), seal),
             synced: options.synced,
             file: file_id(&file),
@@ -190,6 +195,11 @@ impl SqliteLedger {
             let result = transact(&mut db, &inner.keys, what, |tx, keys| work(tx, keys, prepared));
             if raise {
                 db.pragma_update(None, "synchronous", "NORMAL").map_err(sql)?;
+            }
+            drop(db);
+            if inner.checkpoints.due() {
+                let inner = inner.clone();
+                drop(tokio::task::spawn_blocking(move || inner.checkpoints.run(&inner)));
             }
             result.map_err(|stop| match stop {
                 Stop::Sql(e) => errors::failure(&e, &inner.dir),
@@ -332,7 +342,6 @@ fn tune(db: &Connection, synced: bool) -> rusqlite::Result<()> {
     db.pragma_update(None, "temp_store", "MEMORY")?;
     // Negative: KiB. Small on purpose: the pages of a run are written once and seldom read again.
     db.pragma_update(None, "cache_size", -4096)?;
-    db.pragma_update(None, "wal_autocheckpoint", 4000)?;
     // A log that grew during a long read shrinks again.
     db.pragma_update(None, "journal_size_limit", 64 << 20)?;
     db.set_prepared_statement_cache_capacity(64);
