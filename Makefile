@@ -44,5 +44,5 @@ fuzz:
 	timeout --verbose 2700 cargo xtask fuzz --seconds 60 --jobs 2 --seed 20261128
 
 bench:
-	cargo build --release --package heliu-app --package heliu-bench
+	cargo build --release --package heliu-app --package heliu-bench --bin heliu --bin heliu-bench
 	target/release/heliu-bench --records 100000,1000000 --rounds 3 --budget --out bench/results

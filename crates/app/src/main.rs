@@ -129,6 +129,11 @@ fn outlive_file_limits() {
     }
 }
 
+/// Allocates in half the time of the C library's, for SQLite too (docs/decisions/0009).
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let cli = match command_line() {
         Ok(cli) => cli,

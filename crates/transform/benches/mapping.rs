@@ -16,6 +16,11 @@ use heliu_transform::mapping::Request;
 use heliu_transform::{Context, Metadata, Shaping, Side, Value, canonical};
 use nix::time::{ClockId, clock_gettime};
 
+/// As in the program.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Processor time of this thread.
 struct Used(WallTime);
 
