@@ -55,7 +55,9 @@ async fn dispatch(cli: Cli, out: Out) -> Done {
     let common = cli.common;
     match cli.command {
         Command::Demo { dir, records } => demo::demo(&out, &common, &dir, records).await,
-        Command::Run(args) => cmd::run::run(&wire::App::open(&common, out)?, args).await,
+        Command::Run(args) => {
+            on_a_worker(async move { cmd::run::run(&wire::App::open(&common, out)?, args).await }).await
+        }
         Command::Init { dir } => cmd::init::init(&out, dir.as_deref().unwrap_or(&common.project)),
         Command::Status { plans } => cmd::state::status(&wire::App::open(&common, out)?, &plans).await,
         Command::Watermark { plan, set } => {
@@ -133,6 +135,22 @@ fn outlive_file_limits() {
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Runs what waits for other tasks again and again on the threads that run those: the main thread is no worker, and each
+/// wake-up of it is another thread's.
+async fn on_a_worker(work: impl Future<Output = Done> + Send + 'static) -> Done {
+    match tokio::spawn(work).await {
+        Ok(done) => done,
+        Err(e) => match e.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(e) => Err(Failure::internal(
+                "HL-9001",
+                text!("the program's work was cancelled: {e}", "程序的工作被取消:{e}"),
+            )
+            .into()),
+        },
+    }
+}
 
 fn main() -> ExitCode {
     let cli = match command_line() {
