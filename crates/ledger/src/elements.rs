@@ -32,6 +32,8 @@ struct Found {
 const SELECT: &str =
     "SELECT id, hash, state, stamp, seen, collides, version FROM records WHERE plan = ?1 AND key = ?2";
 
+const MARK: &str = "UPDATE records SET seen = ?3 WHERE id BETWEEN ?1 AND ?2";
+
 /// An element that is taken for a new record, and where its content lies.
 struct Fresh<'a> {
     element: &'a Element,
@@ -81,6 +83,8 @@ struct Store<'a> {
     fresh: Vec<Fresh<'a>>,
     inserts: Inserts<'a>,
     select: CachedStatement<'a>,
+    /// Rows that were met and stay as they are, not yet marked.
+    met: Vec<RowId>,
 }
 
 /// Stores elements, each with the body and the place in it where its content lies.
@@ -99,11 +103,13 @@ pub(crate) fn store<'a>(
         fresh: Vec::new(),
         inserts,
         select: tx.prepare_cached(SELECT)?,
+        met: Vec::new(),
     };
     for (element, blob, place) in elements {
         store.element(element, blob, place)?;
     }
     store.flush()?;
+    store.mark_met()?;
     Ok(store.kept)
 }
 
@@ -177,6 +183,10 @@ impl<'a> Store<'a> {
         blob: Option<i64>,
         place: Place,
     ) -> Result<(), Stop> {
+        if self.in_page.contains_key(&key) {
+            // Whether it was met before is read from its mark.
+            self.mark_met()?;
+        }
         let found = self.find(&key, &e.hash)?;
         let met = found.as_ref().is_some_and(|f| f.seen == self.terms.shared.mark);
         let clash = match self.in_page.get_mut(&key) {
@@ -239,10 +249,32 @@ impl<'a> Store<'a> {
         Ok(Some(f))
     }
 
-    fn mark(&self, row: RowId, clash: bool) -> Result<(), Stop> {
+    /// Marks a row as met in this pass, with the next ones where it can wait.
+    fn mark(&mut self, row: RowId, clash: bool) -> Result<(), Stop> {
+        if !clash {
+            self.met.push(row);
+            return Ok(());
+        }
         self.tx
-            .prepare_cached("UPDATE records SET seen = ?2, collides = collides OR ?3 WHERE id = ?1")?
-            .execute(params![row, self.terms.shared.mark, clash])?;
+            .prepare_cached("UPDATE records SET seen = ?2, collides = 1 WHERE id = ?1")?
+            .execute(params![row, self.terms.shared.mark])?;
+        Ok(())
+    }
+
+    /// Neighbours are marked together: what is read again comes mostly in the order in which it was stored.
+    fn mark_met(&mut self) -> Result<(), Stop> {
+        if self.met.is_empty() {
+            return Ok(());
+        }
+        self.met.sort_unstable();
+        self.met.dedup();
+        let mut range = self.tx.prepare_cached(MARK)?;
+        for run in self.met.chunk_by(|a, b| a + 1 == *b) {
+            if let (Some(from), Some(to)) = (run.first(), run.last()) {
+                range.execute(params![from, to, self.terms.shared.mark])?;
+            }
+        }
+        self.met.clear();
         Ok(())
     }
 
