@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use heliu_model::ports::{
-    Element, OpenWindow, Page, PageCommit, PageCommitted, PageOutcome, PageRequest, Source, WalkStep,
+    Element, OpenWindow, Packed, Page, PageCommit, PageCommitted, PageOutcome, PageRequest, Source, WalkStep,
     WindowClose,
 };
 use heliu_model::record::compare_stamps;
@@ -48,11 +48,12 @@ struct InFlight {
     task: JoinHandle<Brought>,
 }
 
-/// A fetched page, its elements cut and hashed already: that needs no order, and the ledger's writer never waits for
+/// A fetched page, its elements cut and hashed and its body packed already: that needs no order, and the ledger's writer never waits for
 /// it. Nothing is cut ahead under `--limit`, which leaves elements away first.
 struct Brought {
     fetched: Fetched,
     shaped: Option<Vec<Element>>,
+    packed: Packed,
 }
 
 impl Drop for InFlight {
@@ -87,7 +88,7 @@ impl Reader {
                 flying.push_back(self.send(open.window, &walk, at.clone()));
             }
             let Some(mut first) = flying.pop_front() else { break };
-            let Brought { fetched, shaped } = (&mut first.task).await.map_err(|e| {
+            let Brought { fetched, shaped, packed } = (&mut first.task).await.map_err(|e| {
                 Failure::internal(
                     "HL-7091",
                     text!("a fetching task ended abnormally: {e}", "读取任务异常结束:{e}"),
@@ -121,6 +122,7 @@ impl Reader {
                     &mut walk,
                     page,
                     shaped,
+                    packed,
                     fetched.calls,
                     fetched.retried,
                     fetched.throttled,
@@ -146,12 +148,14 @@ impl Reader {
         let doubtful = !self.puzzled && !walk.trusting();
         let shaper = self.left.is_none().then(|| self.shaper.clone());
         let task = tokio::spawn(async move {
+            let ledger = heart.ledger.clone();
             let fetched = fetch::fetch(heart, source, request, retries, doubtful).await;
             let shaped = match (&fetched.result, shaper) {
                 (Ok(page), Some(shaper)) => Some(shape(shaper.as_ref(), page)),
                 _ => None,
             };
-            Brought { fetched, shaped }
+            let packed = fetched.result.as_ref().map(|page| ledger.pack(&page.body)).unwrap_or_default();
+            Brought { fetched, shaped, packed }
         });
         InFlight { at, task }
     }
@@ -163,6 +167,7 @@ impl Reader {
         walk: &mut Walk,
         mut page: Page,
         shaped: Option<Vec<Element>>,
+        packed: Packed,
         calls: Vec<heliu_model::Call>,
         retried: u32,
         throttled: u32,
@@ -237,6 +242,7 @@ impl Reader {
                     retried,
                     throttled,
                     body: page.body,
+                    packed,
                     elements,
                     policy: self.policy,
                     hand_over,

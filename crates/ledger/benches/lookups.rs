@@ -87,6 +87,7 @@ async fn store(ledger: &SqliteLedger, records: usize) {
             retried: 0,
             throttled: 0,
             body,
+            packed: Default::default(),
             elements,
             policy: Policy::default(),
             hand_over: 0,

@@ -36,12 +36,16 @@ impl Ledger for SqliteLedger {
         self.write("heartbeat", false, move |tx, _| runs::heartbeat(tx, run, epoch, until)).await
     }
 
+    fn pack(&self, body: &Bytes) -> Packed {
+        Packed(Some(pack(body).into()))
+    }
+
     async fn commit_page(&self, page: PageCommit, advance: Advance) -> Result<PageCommitted, Failure> {
-        let body = page.body.clone();
+        let (body, ahead) = (page.body.clone(), page.packed.0.clone());
         self.write_prepared(
             "commit_page",
             false,
-            move || pack(&body),
+            move || ahead.unwrap_or_else(|| pack(&body).into()),
             move |tx, _, packed| {
                 let mut page = page;
                 page.now = stored::timed(tx, page.now)?;

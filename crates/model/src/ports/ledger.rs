@@ -146,6 +146,10 @@ pub struct Element {
     pub head: bool,
 }
 
+/// What a ledger keeps of a body, made ahead by [`Ledger::pack`]; nothing where it was not. Of no use to others.
+#[derive(Debug, Clone, Default)]
+pub struct Packed(pub Option<Bytes>);
+
 /// A page to be stored.
 #[derive(Debug)]
 pub struct PageCommit {
@@ -165,6 +169,8 @@ pub struct PageCommit {
     pub throttled: u32,
     /// The reply's body, of which `elements` are usually slices.
     pub body: Bytes,
+    /// What the ledger made of this body ahead.
+    pub packed: Packed,
     /// Elements in order.
     pub elements: Vec<Element>,
     /// How known ids are treated.
@@ -557,6 +563,12 @@ pub trait Ledger: Send + Sync {
 
     /// Renews the lease.
     async fn heartbeat(&self, run: RunId, epoch: i64, until: Ts) -> Result<(), Failure>;
+
+    /// Makes of a body what is kept of it. It needs no turn and touches nothing: who does it while a page is still on its
+    /// way takes it out of the row of pages that are stored one by one.
+    fn pack(&self, _body: &Bytes) -> Packed {
+        Packed::default()
+    }
 
     /// Stores a page: calls, body, decisions by [`crate::record::decide`], counts, then `advance`, then the walk's
     /// new state, and the window's end and the watermark where it ends. All or nothing.

@@ -306,6 +306,7 @@ impl Sheet {
                 retried: 0,
                 throttled: 0,
                 body,
+                packed: Default::default(),
                 elements,
                 policy: Policy::default(),
                 hand_over: 0,

@@ -94,6 +94,7 @@ impl State {
             retried: 0,
             throttled: 0,
             body: put.body,
+            packed: Default::default(),
             elements: put.elements,
             policy: put.policy,
             hand_over: 0,
