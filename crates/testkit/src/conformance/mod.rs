@@ -55,6 +55,7 @@ macro_rules! conformance {
             pages: one_id_with_two_contents_in_a_reply_is_a_clash_and_settles_down,
             pages: a_flap_is_told_from_a_clash,
             pages: elements_beyond_their_ids_are_counted_once_in_a_pass,
+            pages: neighbours_are_met_each_for_itself,
             pages: an_element_of_many_records_counts_once_for_the_walk,
             pages: filtered_ones_are_kept_by_reason_and_may_pass_later,
             pages: a_stored_record_stays_when_a_condition_leaves_it_out,

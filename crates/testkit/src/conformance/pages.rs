@@ -250,6 +250,38 @@ pub async fn elements_beyond_their_ids_are_counted_once_in_a_pass(store: Arc<dyn
     assert_eq!((other.fresh, other.surplus), (2, 3));
 }
 
+/// What is read again comes in the order in which it was stored, mostly: each is decided about, and remembered as met,
+/// for itself.
+pub async fn neighbours_are_met_each_for_itself(store: Arc<dyn Store>) {
+    let mut b = Bench::new(store).await;
+    let page = |ids: &[u32]| ids.iter().map(|n| keep(&n.to_string(), "a")).collect::<Vec<_>>();
+    let all: Vec<u32> = (1..=40).collect();
+    let run = b.open().await;
+    b.commit(Sheet::new(&run, page(&all))).await;
+    b.close(&run, RunState::Done).await;
+    let run = b.open().await;
+    let some = b.commit(Sheet::new(&run, page(&[1, 2, 4, 5, 7, 40]))).await.outcome;
+    assert_eq!((some.fresh, some.records.unchanged), (6, 6));
+    let rest = b.commit(Sheet::new(&run, page(&all))).await.outcome;
+    assert_eq!((rest.fresh, rest.records.unchanged, rest.repeated), (34, 34, 6));
+    b.close(&run, RunState::Done).await;
+    // Changed ones, one that is new, and one twice in the midst of them.
+    let run = b.open().await;
+    let mut mixed = page(&all);
+    mixed[9] = keep("10", "b");
+    mixed.insert(20, keep("11", "a"));
+    mixed.insert(25, keep("new", "a"));
+    mixed.insert(30, keep("12", "b"));
+    let done = b.commit(Sheet::new(&run, mixed)).await.outcome;
+    assert_eq!((done.records.unchanged, done.records.changed, done.records.new), (39, 2, 1));
+    assert_eq!((done.fresh, done.repeated, done.clashes, done.surplus), (41, 1, 1, 2));
+    for (id, content) in [("10", "b"), ("11", "a"), ("12", "b"), ("13", "a"), ("new", "a")] {
+        assert_eq!(b.story(id).await.content, Some(keep(id, content).content), "{id}");
+    }
+    let again = b.commit(Sheet::new(&run, page(&all))).await.outcome;
+    assert_eq!((again.fresh, again.flaps), (0, 2));
+}
+
 /// Split into records, it is still one element of the source's.
 pub async fn an_element_of_many_records_counts_once_for_the_walk(store: Arc<dyn Store>) {
     let mut b = Bench::new(store).await;
