@@ -280,6 +280,11 @@ pub async fn neighbours_are_met_each_for_itself(store: Arc<dyn Store>) {
     }
     let again = b.commit(Sheet::new(&run, page(&all))).await.outcome;
     assert_eq!((again.fresh, again.flaps), (0, 2));
+    b.close(&run, RunState::Done).await;
+    // One that was met out of its order comes once more in it.
+    let run = b.open().await;
+    let twice = b.commit(Sheet::new(&run, page(&[25, 21, 22, 23, 24, 25, 26, 27]))).await.outcome;
+    assert_eq!((twice.fresh, twice.records.unchanged, twice.repeated, twice.surplus), (7, 7, 1, 1));
 }
 
 /// Split into records, it is still one element of the source's.
