@@ -138,7 +138,7 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::{schema, writes};
+    use crate::{elements, schema, writes};
 
     /// What SQLite does for a statement: names of the steps.
     fn steps(db: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
@@ -163,6 +163,21 @@ mod tests {
         }
         db.execute_batch("CREATE INDEX listed ON records(plan) WHERE state IN (0, 5, 6)")?;
         assert!(steps(&db, &sql(1))?.iter().any(|s| s == "OpenEphemeral"), "such an index is seen here");
+        Ok(())
+    }
+
+    /// Neighbours are reached by walking along the table from the first of them.
+    #[test]
+    fn neighbours_are_not_searched_for() -> rusqlite::Result<()> {
+        let mut db = Connection::open_in_memory()?;
+        assert_eq!(schema::migrate(&mut db)?, Ok(()));
+        for sql in [elements::SELECT_AHEAD, elements::MARK, writes::SETTLE_RANGE] {
+            let mut explained = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+            let mut rows = explained.raw_query();
+            let plan: Option<String> = rows.next()?.map(|r| r.get(3)).transpose()?;
+            let plan = plan.unwrap_or_default();
+            assert_eq!(plan, "SEARCH records USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "{sql}");
+        }
         Ok(())
     }
 }
