@@ -144,6 +144,7 @@ async fn measure(args: &Args) {
                     retried: 0,
                     throttled: 0,
                     body: body.clone(),
+                    packed: heliu_model::ports::Packed::default(),
                     elements: shaped,
                     policy: Policy::default(),
                     hand_over: usize::MAX,

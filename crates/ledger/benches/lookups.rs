@@ -87,7 +87,7 @@ async fn store(ledger: &SqliteLedger, records: usize) {
             retried: 0,
             throttled: 0,
             body,
-            packed: Default::default(),
+            packed: Packed::default(),
             elements,
             policy: Policy::default(),
             hand_over: 0,

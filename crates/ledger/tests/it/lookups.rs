@@ -35,7 +35,7 @@ pub async fn store(ledger: &SqliteLedger, at: i64, records: &[(&str, &str)]) {
         retried: 0,
         throttled: 0,
         body,
-        packed: Default::default(),
+        packed: Packed::default(),
         elements,
         policy: Policy::default(),
         hand_over: 0,

@@ -115,7 +115,7 @@ impl World {
             retried: 0,
             throttled: 0,
             body,
-            packed: Default::default(),
+            packed: Packed::default(),
             elements,
             policy: Policy::default(),
             hand_over: 1_000,

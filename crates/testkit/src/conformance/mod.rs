@@ -307,7 +307,7 @@ impl Sheet {
                 retried: 0,
                 throttled: 0,
                 body,
-                packed: Default::default(),
+                packed: Packed::default(),
                 elements,
                 policy: Policy::default(),
                 hand_over: 0,

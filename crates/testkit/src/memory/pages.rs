@@ -94,7 +94,7 @@ impl State {
             retried: 0,
             throttled: 0,
             body: put.body,
-            packed: Default::default(),
+            packed: Packed::default(),
             elements: put.elements,
             policy: put.policy,
             hand_over: 0,
