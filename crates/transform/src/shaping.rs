@@ -331,11 +331,11 @@ fn gather_costs(record: &mut Map, keys: &[String]) {
 
 /// Bytes in memory that the records of one element may take together, once its arrays are flattened or split. Several
 /// arrays multiply: four of a thousand rows would be a trillion records.
-const MAX_FLAT: usize = 32 << 20;
+const MAX_FLAT: usize = 128 << 20;
 
-/// What a record takes beside its members: two arrays of a few hundred scalars would be a hundred thousand records of
-/// hardly any bytes.
-const ROW: usize = 256;
+/// What each record counts beside its members where arrays multiply: two of a few hundred numbers would be half a million
+/// records of hardly any bytes. One array alone is never longer than what came.
+const ROW: usize = 1024;
 
 /// An element of which a rule makes more than can be held.
 fn too_large(raw: &Bytes, rule: &str) -> Shaped {
@@ -365,7 +365,7 @@ fn split(record: &Map, array: &str) -> Option<Vec<Map>> {
     // The header alone is copied for each.
     let mut header = record.clone();
     path::set(&mut header, path.segs(), Value::Null);
-    let each: usize = header.iter().map(|(k, v)| k.len() + size(v)).sum::<usize>() + ROW;
+    let each: usize = header.iter().map(|(k, v)| k.len() + size(v)).sum();
     if each.checked_mul(items.len()).is_none_or(|all| all > MAX_FLAT) {
         return None;
     }
@@ -388,7 +388,8 @@ fn flatten(mut record: Map, array: &str, had: bool, left: &mut usize, out: &mut 
     };
     match found {
         Value::Array(items) if !items.is_empty() => {
-            let each: usize = record.iter().map(|(k, v)| k.len() + size(v)).sum::<usize>() + ROW;
+            let members: usize = record.iter().map(|(k, v)| k.len() + size(v)).sum();
+            let each = members + if had { ROW } else { 0 };
             let Some(rest) = each.checked_mul(items.len()).and_then(|all| left.checked_sub(all)) else {
                 return false;
             };

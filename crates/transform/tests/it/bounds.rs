@@ -111,6 +111,9 @@ fn flattened_arrays_that_multiply_are_refused() {
     assert!(out[0].rejected.as_ref().is_some_and(|t| t.en.contains("more rows")), "{:?}", out[0].rejected);
     // One long list is none of those, nor are two short ones.
     assert_eq!(shape(r#""beatFlat":["a"]"#, &format!(r#"{{"id":1,"a":[{}]}}"#, list(50_000))).len(), 50_000);
+    // A record of hardly any bytes takes its room, too.
+    let two = format!(r#"{{"id":1,"a":[{}],"b":[{}]}}"#, list(700), list(700));
+    assert!(matches!(shape(r#""beatFlat":["a","b"]"#, &two).as_slice(), [one] if one.rejected.is_some()));
     assert_eq!(
         shape(r#""beatFlat":["a","b"]"#, &format!(r#"{{"id":1,"a":[{0}],"b":[{0}]}}"#, list(100))).len(),
         10_000
