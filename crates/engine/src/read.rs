@@ -48,8 +48,8 @@ struct InFlight {
     task: JoinHandle<Brought>,
 }
 
-/// A fetched page, its elements cut and hashed and its body packed already: that needs no order, and the ledger's writer never waits for
-/// it. Nothing is cut ahead under `--limit`, which leaves elements away first.
+/// A fetched page, its elements cut and hashed and its body packed already: that needs no order, and the ledger's writer
+/// never waits for it. Nothing is cut ahead under `--limit`, which leaves elements away first.
 struct Brought {
     fetched: Fetched,
     shaped: Option<Vec<Element>>,

@@ -52,8 +52,8 @@ const SELECT: &str =
     "SELECT id, hash, state, stamp, seen, collides, version FROM records WHERE plan = ?1 AND key = ?2";
 
 /// The rows behind the one that was found last: what is read again comes mostly in the order in which it was stored, and
-/// to walk along the table costs less than half of finding each key. `+`: not by the index of keys, which would be read from the plan's first to its
-/// last.
+/// to walk along the table costs less than half of finding each key. `+`: not by the index of keys, which would be read
+/// from the plan's first to its last.
 pub(crate) const SELECT_AHEAD: &str =
     "SELECT id, hash, state, stamp, seen, collides, version, key FROM records
  WHERE id BETWEEN ?2 AND ?3 AND +plan = ?1";
@@ -61,6 +61,7 @@ pub(crate) const SELECT_AHEAD: &str =
 /// How many rows are read ahead at once.
 const AHEAD: i64 = 32;
 
+/// Marks neighbours as met.
 pub(crate) const MARK: &str = "UPDATE records SET seen = ?3 WHERE id BETWEEN ?1 AND ?2";
 
 /// An element that is taken for a new record, and where its content lies.

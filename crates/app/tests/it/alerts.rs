@@ -181,27 +181,21 @@ async fn a_service_tells_and_tries_again() {
     let mut plan: Value = serde_json::from_str(&plan).unwrap();
     plan["schedule"] = "every 1s".into();
     p.plan("things", &plan);
-    let (tries, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (t, s) = (tries.clone(), seen.clone());
+    let tries = AtomicUsize::new(0);
+    let (told, mut seen) = tokio::sync::watch::channel(0);
     let hook = Stub::new(move |_| {
         // The first message is refused.
-        if t.fetch_add(1, Ordering::SeqCst) == 0 {
+        if tries.fetch_add(1, Ordering::SeqCst) == 0 {
             return Reply::text(503, "{}");
         }
-        s.fetch_add(1, Ordering::SeqCst);
+        told.send_modify(|n| *n += 1);
         Reply::json(&json!({}))
     })
     .await;
     p.write("heliu.toml", &format!("[alerts]\nwebhook = \"{}/?key={KEY}\"\n", hook.url));
     let mut service = p.start(&["serve", "--headless"]);
-    let until = async |n: usize| {
-        timeout(Duration::from_secs(90), async {
-            while seen.load(Ordering::SeqCst) < n {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        })
-        .await
-        .unwrap();
+    let mut until = async |n: usize| {
+        timeout(Duration::from_secs(90), seen.wait_for(|told| *told >= n)).await.unwrap().unwrap();
     };
     until(1).await;
     up.store(true, Ordering::SeqCst);
