@@ -3,8 +3,7 @@
 //! Values are always bound; `main_sql` is trusted configuration.
 
 mod mysql;
-mod mysql_connection;
-mod mysql_errors;
+mod preview;
 mod select;
 mod sqlite;
 mod sqlite_session;
@@ -136,13 +135,13 @@ pub(crate) fn rows_of(meta: &Metadata, batch: usize, columns: usize) -> usize {
 
 /// Settings that a connector of a database may have.
 pub(crate) fn settings(platform: &str) -> &'static [&'static str] {
-    if platform == "mysql" { mysql_connection::SETTINGS } else { &["path"] }
+    if platform == "mysql" { mysql::connection::SETTINGS } else { &["path"] }
 }
 
 /// What is wrong with a connector, as far as can be seen without connecting.
 pub(crate) fn check_connector(platform: &str, spec: &ConnectorSpec) -> Vec<Problem> {
     if platform == "mysql" {
-        return mysql_connection::check(spec);
+        return mysql::connection::check(spec);
     }
     let found = sqlite::path(spec).err();
     found
@@ -189,7 +188,7 @@ pub(crate) async fn build_source(
     let db = if platform == "mysql" {
         // The session has the zone in which the plan names its times: both mean the same instant by them.
         let spec = &ConnectorSpec { timezone: Some(tz), ..spec.clone() };
-        select::Db::Mysql(mysql_connection::pool(spec).map_err(one)?, mysql_connection::place(spec))
+        select::Db::Mysql(mysql::connection::pool(spec).map_err(one)?, mysql::connection::place(spec))
     } else {
         select::Db::Sqlite(sqlite::path(spec).map_err(one)?)
     };
@@ -217,5 +216,5 @@ pub(crate) fn build_target(
 
 /// Connects and says what was found.
 pub(crate) async fn test_connection(platform: &str, spec: &ConnectorSpec) -> Result<Text, Failure> {
-    if platform == "mysql" { mysql_connection::test(spec).await } else { sqlite::test(spec).await }
+    if platform == "mysql" { mysql::connection::test(spec).await } else { sqlite::test(spec).await }
 }

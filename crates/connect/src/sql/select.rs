@@ -16,7 +16,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Value as Sql};
 
 use super::statement::Named;
-use super::{mysql, mysql_connection, mysql_errors, params_of, sqlite};
+use super::{mysql, params_of, sqlite};
 use crate::skew::Skew;
 
 /// What a server says of its clock holds for so long (ms): a run asks once, a service now and then.
@@ -183,7 +183,7 @@ impl SelectSource {
         // A server that does not answer this is read all the same, as one whose clock agrees.
         let Ok(Some((micros, zone))) = told else { return None };
         self.skew.bound(Ts(micros.div_euclid(1_000)), 1, sent, self.clock.now());
-        let name = mysql_connection::session_zone(self.tz).err().filter(|name| *name != zone)?;
+        let name = mysql::connection::session_zone(self.tz).err().filter(|name| *name != zone)?;
         Some(text!(
             "the database does not know the time zone `{name}`: it compares and gives TIMESTAMP columns in its own, `{zone}`; fill its time zone tables (mariadb-tzinfo-to-sql, mysql_tzinfo_to_sql)",
             "数据库不认识时区 `{name}`:TIMESTAMP 列将按其自身时区 `{zone}` 比较和返回;请加载其时区表(mariadb-tzinfo-to-sql、mysql_tzinfo_to_sql)"
@@ -193,14 +193,14 @@ impl SelectSource {
     async fn rows(&self, sql: &str, values: Vec<Value>) -> Result<(Vec<Map>, Option<Text>), Failure> {
         match &self.db {
             Db::Mysql(pool, place) => {
-                let mut conn = mysql_connection::connect(pool, place).await?;
+                let mut conn = mysql::connection::connect(pool, place).await?;
                 let said = self.look_at_its_clock(&mut conn).await;
                 let params = if values.is_empty() {
                     Params::Empty
                 } else {
                     Params::Positional(values.iter().map(mysql::bind).collect())
                 };
-                let err = |e: mysql_async::Error| mysql_errors::failure(&e, place, false);
+                let err = |e: mysql_async::Error| mysql::errors::failure(&e, place, false);
                 let mut result = conn.exec_iter(sql, params).await.map_err(err)?;
                 let (mut rows, mut bytes) = (Vec::new(), 0);
                 while let Some(row) = result.next().await.map_err(err)? {

@@ -284,7 +284,13 @@ impl Target for SqliteTarget {
             headers: Vec::new(),
             body: format!("{sql}\n-- {values}"),
         };
-        Ok(super::mysql::preview(&self.inner.job, rows, self.inner.fields.len(), self.shape.max_rows, &show))
+        Ok(super::preview::preview(
+            &self.inner.job,
+            rows,
+            self.inner.fields.len(),
+            self.shape.max_rows,
+            &show,
+        ))
     }
 
     async fn inspect(&self) -> Result<Vec<Problem>, Failure> {

@@ -6,7 +6,7 @@ use heliu_model::{ConnectorSpec, Failure, Problem, Text, text};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
 
-use super::mysql_errors::failure;
+use super::errors::failure;
 
 /// Settings of a connector (interface §2.1), and the older name of one.
 pub(crate) const SETTINGS: &[&str] = &[
@@ -51,7 +51,7 @@ const IGNORED: &[&str] = &[
 const TLS: &[&str] = &["ssl-mode", "sslMode", "sslmode", "useSSL", "use_ssl", "ssl", "tls", "require_ssl"];
 
 /// Where the database is, for people.
-pub(super) fn place(spec: &ConnectorSpec) -> String {
+pub(in crate::sql) fn place(spec: &ConnectorSpec) -> String {
     match options(spec) {
         Ok(o) => format!("mysql://{}:{}/{}", o.ip_or_hostname(), o.tcp_port(), o.db_name().unwrap_or("")),
         Err(_) => format!("connectors/{}", spec.name),
@@ -244,7 +244,7 @@ fn read(spec: &ConnectorSpec) -> (OptsBuilder, Vec<Problem>) {
 
 /// What a session is told of a zone: `+08:00` for one without clock changes, else its name as an error: not every
 /// server knows it.
-pub(super) fn session_zone(zone: chrono_tz::Tz) -> Result<String, &'static str> {
+pub(in crate::sql) fn session_zone(zone: chrono_tz::Tz) -> Result<String, &'static str> {
     use chrono::{Offset, TimeZone};
     let at =
         |m| zone.with_ymd_and_hms(2024, m, 15, 0, 0, 0).single().map(|t| t.offset().fix().local_minus_utc());
@@ -258,12 +258,12 @@ pub(super) fn session_zone(zone: chrono_tz::Tz) -> Result<String, &'static str> 
 }
 
 /// A pool of connections; none is opened yet.
-pub(super) fn pool(spec: &ConnectorSpec) -> Result<Pool, Failure> {
+pub(in crate::sql) fn pool(spec: &ConnectorSpec) -> Result<Pool, Failure> {
     Ok(Pool::new(options(spec)?))
 }
 
 /// A connection, within a time.
-pub(super) async fn connect(pool: &Pool, place: &str) -> Result<Conn, Failure> {
+pub(in crate::sql) async fn connect(pool: &Pool, place: &str) -> Result<Conn, Failure> {
     match tokio::time::timeout(Duration::from_secs(10), pool.get_conn()).await {
         Ok(Ok(conn)) => Ok(conn),
         Ok(Err(e)) => Err(failure(&e, place, false)),
@@ -276,7 +276,7 @@ pub(super) async fn connect(pool: &Pool, place: &str) -> Result<Conn, Failure> {
 }
 
 /// Connects and says what was found.
-pub(super) async fn test(spec: &ConnectorSpec) -> Result<Text, Failure> {
+pub(in crate::sql) async fn test(spec: &ConnectorSpec) -> Result<Text, Failure> {
     let place = place(spec);
     let pool = pool(spec)?;
     let mut conn = connect(&pool, &place).await?;

@@ -4,7 +4,7 @@ use heliu_model::{Class, Failure, text};
 use mysql_async::Error;
 
 /// Translates an error of a statement. `sent`: the statement may have run.
-pub(super) fn failure(e: &Error, place: &str, sent: bool) -> Failure {
+pub(in crate::sql) fn failure(e: &Error, place: &str, sent: bool) -> Failure {
     match e {
         Error::Server(s) => server(s.code, &s.message).at(place),
         // What a handshake of TLS says is no passing fault.
@@ -85,7 +85,7 @@ fn reachable() -> heliu_model::Text {
 }
 
 /// Class of a server error.
-pub(super) fn server(code: u16, message: &str) -> Failure {
+pub(in crate::sql) fn server(code: u16, message: &str) -> Failure {
     let said = message.to_owned();
     let words = text!("the database says ({code}): {said}", "数据库返回({code}):{said}");
     let failure = match code {
@@ -118,6 +118,6 @@ pub(super) fn server(code: u16, message: &str) -> Failure {
 }
 
 /// True when the class says that the session is of no more use.
-pub(super) fn breaks_session(f: &Failure) -> bool {
+pub(in crate::sql) fn breaks_session(f: &Failure) -> bool {
     f.doubt || f.split || f.class == Class::Transient
 }
