@@ -1,15 +1,20 @@
 //! One batch from rendering to settling: repetition, bisecting, and what a lost answer means.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::Ordering;
+mod attempt;
+mod rendering;
+mod work;
+
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use heliu_model::ports::{
-    Announce, Due, Fence, Found, Left, Outcome, Replay, RowId, RowResult, Settle, TargetSession, WriteRow,
+    Announce, Due, Fence, Found, Left, Outcome, Replay, RowId, RowResult, Settle, TargetSession,
 };
 use heliu_model::{Call, Class, Failure, retry, text};
 
+use self::attempt::Part;
+use self::work::{Ref, Section, Work, agreed, distinct, newest, sections};
 use super::{WriteCtx, together};
 use crate::fetch::interrupted;
 use crate::spec::Written;
@@ -25,123 +30,6 @@ pub(super) struct Batches {
     left: Vec<(RowId, u32)>,
     /// Ids and contents of what is under way, where a success leaves something behind.
     under_way: HashMap<Ref, (String, Bytes)>,
-}
-
-/// A record's version in the ledger.
-type Ref = (RowId, u32);
-
-/// The records that a row stands for: mostly one.
-#[derive(Debug, Clone)]
-enum Members {
-    One(Ref),
-    Many(Vec<Ref>),
-}
-
-impl Members {
-    fn all(&self) -> &[Ref] {
-        match self {
-            Members::One(one) => std::slice::from_ref(one),
-            Members::Many(all) => all,
-        }
-    }
-
-    /// The same outcome for each.
-    fn end(&self, outcome: Outcome, out: &mut Vec<(RowId, u32, Outcome)>) {
-        match self {
-            Members::One((row, version)) => out.push((*row, *version, outcome)),
-            Members::Many(all) => out.extend(all.iter().map(|(r, v)| (*r, *v, outcome.clone()))),
-        }
-    }
-}
-
-/// A rendered batch on its way, and what has been settled of it so far.
-struct Work {
-    rows: Vec<WriteRow>,
-    /// Ledger rows of `rows`, same order.
-    refs: Vec<Members>,
-    outcomes: Vec<(RowId, u32, Outcome)>,
-    calls: Vec<Call>,
-}
-
-impl Work {
-    fn of(rows: usize) -> Work {
-        Work {
-            rows: Vec::with_capacity(rows),
-            refs: Vec::with_capacity(rows),
-            outcomes: Vec::with_capacity(rows),
-            calls: Vec::new(),
-        }
-    }
-}
-
-/// All records of rows, each once.
-fn distinct(refs: &[Members]) -> Vec<Ref> {
-    let mut out: Vec<Ref> = refs.iter().flat_map(Members::all).copied().collect();
-    if refs.iter().any(|m| matches!(m, Members::Many(_))) {
-        let mut seen = HashSet::with_capacity(out.len());
-        out.retain(|r| seen.insert(*r));
-    }
-    out
-}
-
-/// Rows in sections of so many, last first.
-fn sections(mut rows: Vec<WriteRow>, mut refs: Vec<Members>, most: usize) -> Vec<Section> {
-    let mut out = Vec::new();
-    while rows.len() > most {
-        let at = (rows.len() - 1) / most * most;
-        out.push(Section { rows: rows.split_off(at), refs: refs.split_off(at), tries: 0, pause: None });
-    }
-    if !rows.is_empty() {
-        out.push(Section { rows, refs, tries: 0, pause: None });
-    }
-    out
-}
-
-/// One outcome per record: of several the one that says most against it. Doubt comes first, because what failed is
-/// written again by `retry`.
-fn agreed(outcomes: Vec<(RowId, u32, Outcome)>) -> Vec<(RowId, u32, Outcome)> {
-    let weight = |o: &Outcome| match o {
-        Outcome::Written(_) => 0,
-        Outcome::Released => 1,
-        Outcome::Waiting(_) => 2,
-        Outcome::Failed(_) => 3,
-        Outcome::InDoubt(_) => 4,
-    };
-    let mut at: HashMap<Ref, usize> = HashMap::with_capacity(outcomes.len());
-    let mut out: Vec<(RowId, u32, Outcome)> = Vec::with_capacity(outcomes.len());
-    for one in outcomes {
-        match at.get(&(one.0, one.1)).and_then(|i| out.get_mut(*i)) {
-            Some(kept) if weight(&one.2) > weight(&kept.2) => *kept = one,
-            Some(_) => {}
-            None => {
-                at.insert((one.0, one.1), out.len());
-                out.push(one);
-            }
-        }
-    }
-    out
-}
-
-/// Rows that are written together, and how often that was tried.
-struct Section {
-    rows: Vec<WriteRow>,
-    /// Ledger rows of `rows`, same order.
-    refs: Vec<Members>,
-    tries: u32,
-    /// Why and how long (ms) to wait before the next try.
-    pause: Option<(Failure, u64)>,
-}
-
-impl Section {
-    /// Without rows, as often tried.
-    fn none(&self) -> Section {
-        Section { rows: Vec::new(), refs: Vec::new(), tries: self.tries, pause: None }
-    }
-
-    /// The same outcome for all.
-    fn all(&self, outcome: &Outcome) -> impl Iterator<Item = (RowId, u32, Outcome)> {
-        self.refs.iter().flat_map(Members::all).map(|(row, version)| (*row, *version, outcome.clone()))
-    }
 }
 
 impl Batches {
@@ -412,177 +300,6 @@ impl Batches {
         }
     }
 
-    fn render(&self, dues: Vec<Due>) -> Work {
-        let mut work = Work::of(dues.len());
-        for due in dues {
-            match self.ctx.renderer.render(&self.ctx.window, &due.content) {
-                Ok(body) => {
-                    work.rows.push(WriteRow { id: due.id, version: due.version, body });
-                    work.refs.push(Members::One((due.row, due.version)));
-                }
-                Err(failure) => {
-                    work.outcomes.push((due.row, due.version, Outcome::Failed(Box::new(failure))));
-                }
-            }
-        }
-        work
-    }
-
-    /// Records put together and rendered, in parts that are announced and settled on their own: a record is in one
-    /// part only, and what the grouping leaves out fails in the last one.
-    fn gathered(&self, dues: &[Due]) -> Vec<Work> {
-        let contents: Vec<_> = dues.iter().map(|d| d.content.clone()).collect();
-        let most = self.ctx.target.shape().max_rows.min(self.ctx.batch).max(1);
-        let mut out: Vec<Work> = Vec::new();
-        // Part of each record, once it is in one.
-        let mut part_of: Vec<Option<usize>> = vec![None; dues.len()];
-        for unit in self.ctx.renderer.gather(&contents) {
-            let known = unit.members.iter().find_map(|m| part_of.get(*m).copied().flatten());
-            let at = known.unwrap_or_else(|| {
-                if out.last().is_none_or(|w| w.refs.len() >= most) {
-                    out.push(Work::of(most.min(64)));
-                }
-                out.len() - 1
-            });
-            unit.members.iter().for_each(|m| part_of.iter_mut().skip(*m).take(1).for_each(|p| *p = Some(at)));
-            let members: Vec<&Due> = unit.members.iter().filter_map(|m| dues.get(*m)).collect();
-            let (Some(work), Some(first)) = (out.get_mut(at), members.first()) else { continue };
-            let refs = match members.as_slice() {
-                [one] => Members::One((one.row, one.version)),
-                all => Members::Many(all.iter().map(|d| (d.row, d.version)).collect()),
-            };
-            match self.ctx.renderer.render(&self.ctx.window, &unit.content) {
-                Ok(body) => {
-                    work.rows.push(WriteRow { id: first.id.clone(), version: first.version, body });
-                    work.refs.push(refs);
-                }
-                Err(failure) => refs.end(Outcome::Failed(Box::new(failure)), &mut work.outcomes),
-            }
-        }
-        let mut rest = Work::of(0);
-        for (due, _) in dues.iter().zip(&part_of).filter(|(_, part)| part.is_none()) {
-            rest.outcomes.push((due.row, due.version, Outcome::Failed(Box::new(left_out()))));
-        }
-        if !rest.outcomes.is_empty() {
-            out.push(rest);
-        }
-        out
-    }
-
-    /// Writes rows with repetitions; the failure's class decides.
-    async fn attempt(&mut self, part: &Section, calls: &mut Vec<Call>) -> Part {
-        let ctx = self.ctx.clone();
-        let heart = &ctx.heart;
-        let rows = &part.rows;
-        let (mut attempt, mut throttled_ms) = (part.tries, 0u64);
-        loop {
-            let failure = match self.once(rows, calls).await {
-                Ok(results) => {
-                    ctx.struggling.store(false, Ordering::Release);
-                    return Part::Results(results);
-                }
-                Err(failure) => failure,
-            };
-            if failure.split {
-                return Part::Halve(failure);
-            }
-            let mut failure = failure;
-            if failure.doubt {
-                match ctx.target.shape().replay {
-                    // The same statement again gives the same table: only a repetition.
-                    Replay::Idempotent => failure.class = Class::Transient,
-                    Replay::Never => return Part::Doubt(failure),
-                    Replay::LookUp => return self.after_doubt(rows, failure, calls).await,
-                }
-            }
-            let wait = match failure.class {
-                Class::Data => return Part::Halve(failure),
-                Class::RateLimited => {
-                    let wait = failure.retry_after_ms.unwrap_or(1_000).clamp(50, THROTTLE_PATIENCE_MS);
-                    throttled_ms += wait;
-                    (throttled_ms <= THROTTLE_PATIENCE_MS).then_some(wait)
-                }
-                Class::Transient if attempt < ctx.retries => {
-                    attempt += 1;
-                    Some(
-                        retry::wait_ms(attempt, heart.clock.jitter())
-                            .max(failure.retry_after_ms.unwrap_or(0)),
-                    )
-                }
-                _ => None,
-            };
-            let Some(wait) = wait else { return Part::End(failure) };
-            ctx.struggling.store(true, Ordering::Release);
-            heart.progress.waiting(&failure, wait);
-            match heart.pause(wait).await {
-                Ok(true) => {}
-                Ok(false) => return Part::End(heart.fatal().unwrap_or_else(interrupted)),
-                Err(lost) => return Part::End(lost),
-            }
-        }
-    }
-
-    /// One try: the epoch is checked last, then the batch is sent. Where the target is fenced, the order matters: the
-    /// fence is taken first and the ledger asked afterwards, so that a successor must displace this session before it
-    /// can write; a process that slept in between finds its session gone.
-    async fn once(&mut self, rows: &[WriteRow], calls: &mut Vec<Call>) -> Result<Vec<RowResult>, Failure> {
-        let mut session = match self.session.take() {
-            Some(open) => open,
-            None => {
-                let fresh = self.ctx.target.open(&self.fence).await?;
-                self.ctx.heart.check().await?;
-                fresh
-            }
-        };
-        if session.hold().await? {
-            self.ctx.heart.check().await?;
-        } else {
-            self.ctx.heart.beat().await?;
-        }
-        let exchange = session.write(rows).await;
-        calls.extend(exchange.calls);
-        if exchange.result.as_ref().is_ok_and(|_| true)
-            || exchange.result.as_ref().is_err_and(|f| f.class == Class::Data && !f.doubt && !f.split)
-        {
-            // A database that was sent too large a packet ends the connection.
-            self.session = Some(session);
-        }
-        exchange.result
-    }
-
-    /// The answer was lost and rows can be found by key: what is there counts as written, the rest is written.
-    async fn after_doubt(&mut self, rows: &[WriteRow], failure: Failure, calls: &mut Vec<Call>) -> Part {
-        self.session = None;
-        let mut tries = 0;
-        loop {
-            // A look-up that fails says nothing: it is repeated before the records are left in doubt.
-            match self.look_up(rows, calls).await {
-                Ok(found) => return Part::Looked(found, failure),
-                Err(why) if why.class == Class::Transient && tries < self.ctx.retries => {
-                    tries += 1;
-                    let wait = retry::wait_ms(tries, self.ctx.heart.clock.jitter());
-                    self.ctx.heart.progress.waiting(&why, wait);
-                    if !matches!(self.ctx.heart.pause(wait).await, Ok(true)) {
-                        return Part::Doubt(failure);
-                    }
-                }
-                Err(_) => return Part::Doubt(failure),
-            }
-        }
-    }
-
-    async fn look_up(&mut self, rows: &[WriteRow], calls: &mut Vec<Call>) -> Result<Vec<Found>, Failure> {
-        let mut session = match self.session.take() {
-            Some(open) => open,
-            None => self.ctx.target.open(&self.fence).await?,
-        };
-        let exchange = session.look_up(rows).await;
-        calls.extend(exchange.calls);
-        let found = exchange.result?;
-        self.session = Some(session);
-        Ok(found)
-    }
-
     async fn settle(
         &mut self,
         intent: Option<i64>,
@@ -629,41 +346,6 @@ impl Batches {
         heart.progress.settled(written, other);
         heart.beat().await
     }
-}
-
-/// Of a record that came twice into one batch only the newer version goes on: the ledger has counted the older one as
-/// superseded, and a repetition of it alone would write it over the newer one.
-fn newest(mut dues: Vec<Due>) -> Vec<Due> {
-    let mut latest: HashMap<RowId, u32> = HashMap::with_capacity(dues.len());
-    for due in &dues {
-        let version = latest.entry(due.row).or_default();
-        *version = due.version.max(*version);
-    }
-    if latest.len() < dues.len() {
-        dues.retain(|d| latest.get(&d.row) == Some(&d.version));
-    }
-    dues
-}
-
-/// What came of a part of a batch.
-enum Part {
-    Results(Vec<RowResult>),
-    /// Some row in it is refused, or it is too large: try halves; alone, it fails.
-    Halve(Failure),
-    Doubt(Failure),
-    /// The answer was lost; this is what a look-up by key found.
-    Looked(Vec<Found>, Failure),
-    End(Failure),
-}
-
-fn left_out() -> Failure {
-    Failure::data(
-        "HL-2214",
-        text!(
-            "the target's grouping makes nothing of this record: there is nothing to send",
-            "目标的分组没有从这条数据得到任何内容,没有可发送的内容"
-        ),
-    )
 }
 
 fn unreported() -> Failure {
