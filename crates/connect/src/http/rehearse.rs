@@ -7,7 +7,7 @@ use heliu_transform::{Metadata, Path, Side, Value, records};
 use super::client::Reply;
 use super::decode::decode;
 use super::outcome::{Reading, Told};
-use super::source::{Signs, read_page};
+use super::signs::{Signs, read_page};
 use crate::manifest::{ApiForm, Manifest, RecordedForm};
 
 /// What became of one recorded reply.
