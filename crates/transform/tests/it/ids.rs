@@ -67,8 +67,8 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("A58", "model/src/schedule.rs", "all_forms"),
     ("A60", "engine/tests/proof/exits.rs", "a_plan_that_runs_elsewhere_is_busy"),
     ("A67", "import/tests/it/articles.rs", "a67_unknown_keys_nulls_and_order_survive"),
-    ("V-G02", "model/src/walk.rs", "without_total_two_passes_must_agree"),
-    ("V-G03", "model/src/walk.rs", "declared_total_costs_one_request_more_than_its_pages"),
+    ("V-G02", "model/src/walk/tests.rs", "without_total_two_passes_must_agree"),
+    ("V-G03", "model/src/walk/tests.rs", "declared_total_costs_one_request_more_than_its_pages"),
     (
         "V-G04",
         "engine/tests/proof/windows.rs",
