@@ -89,14 +89,36 @@ fn repeated_since(at: Ts, tz: Tz) -> Option<Ts> {
     }
 }
 
+/// For an instant in the second round of a repeated hour: when that hour is over; `None` for all other instants. Rows of
+/// the first round, which are older, have texts up to there.
+fn repeated_until(at: Ts, tz: Tz) -> Option<Ts> {
+    let naive = local(at, tz)?;
+    let LocalResult::Ambiguous(a, b) = tz.from_local_datetime(&naive) else { return None };
+    if at.0.div_euclid(1000) < a.timestamp().max(b.timestamp()) {
+        return None;
+    }
+    let mut probe = naive.with_nanosecond(0)?;
+    for step in [chrono::Duration::minutes(1), chrono::Duration::seconds(1)] {
+        while let LocalResult::Ambiguous(..) = tz.from_local_datetime(&(probe + step)) {
+            probe += step;
+        }
+    }
+    match tz.from_local_datetime(&(probe + chrono::Duration::seconds(1))) {
+        LocalResult::Single(t) => Some(Ts(t.timestamp_millis())),
+        _ => None,
+    }
+}
+
 impl Edges {
     /// The range that a request names, so that consecutive windows join without a gap whatever the texts can say:
     ///
     /// - a beginning whose text is ambiguous is named by the last text before that is not;
+    /// - an end in the second round of a repeated hour is named by the hour's end, for the first round's rows;
     /// - an end that the source includes is named one step earlier, so that no row belongs to two windows.
     pub fn sent(&self, window: Window) -> Window {
         let from = repeated_since(window.from, self.tz).unwrap_or(window.from);
-        let to = if self.inclusive_end { window.to.plus_ms(-self.step_ms.max(1)) } else { window.to };
+        let to = repeated_until(window.to, self.tz).unwrap_or(window.to);
+        let to = if self.inclusive_end { to.plus_ms(-self.step_ms.max(1)) } else { to };
         Window { from, to: to.max(from) }
     }
 
@@ -220,16 +242,41 @@ mod tests {
     }
 
     #[test]
-    fn only_an_ambiguous_beginning_is_widened() {
+    fn a_window_that_is_read_alone_brings_its_own_rows() {
+        let zones = [BERLIN, chrono_tz::Australia::Lord_Howe, chrono_tz::Africa::Casablanca, chrono_tz::Asia::Tehran];
+        let begins = ["2015-10-24 18:00:00", "2011-04-02 10:00:00", "2015-09-21 16:00:00", "2015-03-28 20:00:00"];
+        for (tz, begin) in zones.iter().flat_map(|z| begins.map(|b| (*z, utc(b)))) {
+            for (start, end) in (0..24).flat_map(|a| (a + 1..25).map(move |b| (a, b))) {
+                for inclusive_end in [false, true] {
+                    let edges = Edges { inclusive_end, tz, ..Edges::default() };
+                    let (from, to) = (begin.plus_ms(start * 1_260_000), begin.plus_ms(end * 1_260_000));
+                    let asked = texts(edges.sent(Window { from, to }), tz);
+                    let mut row = from;
+                    while row < to {
+                        assert!(brings(&asked, &row.local(tz), inclusive_end), "{} {asked:?}", row.rfc3339(tz));
+                        row = row.plus_ms(60_000);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_ambiguous_ends_are_widened() {
         let edges = Edges { tz: BERLIN, ..Edges::default() };
         // 02:30 for the first time, for the second time, and 01:30, 03:30 that are there once.
         let first = window("2024-10-27 00:30:00", "2024-10-27 06:00:00");
         assert_eq!(edges.sent(first).from.rfc3339(BERLIN), "2024-10-27T01:59:59+02:00");
         let second = window("2024-10-27 01:30:00", "2024-10-27 06:00:00");
         assert_eq!(edges.sent(second).from.rfc3339(BERLIN), "2024-10-27T01:59:59+02:00");
+        let end = |to| edges.sent(window("2024-10-26 22:00:00", to)).to.rfc3339(BERLIN);
+        assert_eq!(end("2024-10-27 01:30:00"), "2024-10-27T03:00:00+01:00");
+        assert_eq!(end("2024-10-27 01:59:59"), "2024-10-27T03:00:00+01:00");
         for plain in [
             window("2024-10-26 23:30:00", "2024-10-27 06:00:00"),
             window("2024-10-27 02:30:00", "2024-10-27 06:00:00"),
+            window("2024-10-26 22:00:00", "2024-10-27 00:30:00"),
+            window("2024-10-26 22:00:00", "2024-10-27 02:00:00"),
         ] {
             assert_eq!(edges.sent(plain), plain);
         }
