@@ -243,8 +243,10 @@ mod tests {
 
     #[test]
     fn a_window_that_is_read_alone_brings_its_own_rows() {
-        let zones = [BERLIN, chrono_tz::Australia::Lord_Howe, chrono_tz::Africa::Casablanca, chrono_tz::Asia::Tehran];
-        let begins = ["2015-10-24 18:00:00", "2011-04-02 10:00:00", "2015-09-21 16:00:00", "2015-03-28 20:00:00"];
+        let zones =
+            [BERLIN, chrono_tz::Australia::Lord_Howe, chrono_tz::Africa::Casablanca, chrono_tz::Asia::Tehran];
+        let begins =
+            ["2015-10-24 18:00:00", "2011-04-02 10:00:00", "2015-09-21 16:00:00", "2015-03-28 20:00:00"];
         for (tz, begin) in zones.iter().flat_map(|z| begins.map(|b| (*z, utc(b)))) {
             for (start, end) in (0..24).flat_map(|a| (a + 1..25).map(move |b| (a, b))) {
                 for inclusive_end in [false, true] {
@@ -253,7 +255,11 @@ mod tests {
                     let asked = texts(edges.sent(Window { from, to }), tz);
                     let mut row = from;
                     while row < to {
-                        assert!(brings(&asked, &row.local(tz), inclusive_end), "{} {asked:?}", row.rfc3339(tz));
+                        assert!(
+                            brings(&asked, &row.local(tz), inclusive_end),
+                            "{} {asked:?}",
+                            row.rfc3339(tz)
+                        );
                         row = row.plus_ms(60_000);
                     }
                 }

@@ -211,3 +211,97 @@ async fn after_so_many_runs_a_passing_failure_is_final() {
     let states = w.p.run(&["status", "bills", "--json"]).await.exits(0).json();
     assert_eq!((&states["records"]["written"], &states["backlog"]), (&json!(6), &json!(0)), "{states}");
 }
+
+/// What becomes of seven records sent as one list, as `id state` of those that are not written.
+async fn open_ends(w: &World) -> Vec<String> {
+    let run = w.p.run(&["run", "bills", "--json"]).await;
+    let code = run.code;
+    balances(&run.json());
+    let records = w.p.run(&["records", "bills", "--json"]).await.exits(0).lines();
+    let mut open: Vec<String> = records
+        .iter()
+        .filter(|r| r["state"] != "written")
+        .map(|r| format!("{} {}", r["id"].as_str().unwrap(), r["state"].as_str().unwrap()))
+        .collect();
+    open.sort();
+    assert_eq!(code, i32::from(!open.is_empty()), "{open:?}");
+    open
+}
+
+fn all(state: &str) -> Vec<String> {
+    (1..=SOURCE).map(|i| format!("B{i} {state}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_without_a_manifest_are_told_apart_by_index_and_silence_is_no_success() {
+    let list = json!({"operation": {"method": "batchArraySave", "rows": 7, "rowsKey": "array"},
+        "otherRequest": [{"field": "key", "value": "bills"}]});
+    let told = |i: usize, ok: bool| json!({"billIndex": i, "billStatus": ok, "message": "stock is short"});
+    let whole: Vec<Value> = (0..SOURCE).rev().map(|i| told(i, i != 2)).collect();
+    let but_one: Vec<Value> = whole.iter().filter(|r| r["billIndex"] != 4).cloned().collect();
+    for (reply, open) in [
+        // In another order than they were sent; one is not spoken of; only the refusal is.
+        (json!({"code": 0, "result": whole}), vec!["B3 failed".to_owned()]),
+        (json!({"code": 0, "result": but_one}), vec!["B3 failed".to_owned(), "B5 in_doubt".to_owned()]),
+        (json!({"code": 0, "result": [told(0, true), told(9, true)]}), Vec::new()),
+        (json!({"code": 0, "data": [{"success": true}]}), Vec::new()),
+        (json!({"code": 0, "data": []}), Vec::new()),
+        // Somebody was refused, and nothing tells who.
+        (json!({"code": 0, "data": [{"success": true}, {"success": false}]}), all("in_doubt")),
+    ] {
+        let w = world(json!({}), list.clone(), move |_| Reply::json(&reply)).await;
+        assert_eq!(open_ends(&w).await, open, "{:?}", bodies(&w.to));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_only_result_of_a_single_write_may_be_a_refusal() {
+    let w = world(json!({}), json!({}), |s| {
+        let ok = of(s) != "N3";
+        Reply::json(
+            &json!({"code": 0, "result": [{"billIndex": 0, "billStatus": ok, "message": "stock is short"}]}),
+        )
+    })
+    .await;
+    assert_eq!(open_ends(&w).await, ["B3 failed"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_results_that_lacks_some_is_no_success_of_those() {
+    let rows = r#"rows = { list = "results", key = { reply = "no", request = "bill_no" }, ok = "ok", message = "msg" }"#;
+    let places = r#"rows = { list = "results", ok = "ok", message = "msg" }"#;
+    let written =
+        "written = { list = \"done\", index = \"i\" }\nfailed = { list = \"errors\", index = \"i\" }";
+    let failed = r#"failed = { list = "errors", index = "i" }"#;
+    let each = |f: &dyn Fn(usize) -> Value, n: usize| (1..=n).map(f).collect::<Vec<_>>();
+    let by_key = |i: usize| json!({"no": format!("N{i}"), "ok": true});
+    let by_index = |i: usize| json!({"i": i - 1});
+    for (form, reply, open) in [
+        (rows, json!({"code": 0, "results": each(&by_key, 7)}), Vec::new()),
+        (rows, json!({"code": 0, "results": each(&by_key, 6)}), vec!["B7 in_doubt".to_owned()]),
+        (rows, json!({"code": 0, "results": []}), all("in_doubt")),
+        (rows, json!({"code": 0}), Vec::new()),
+        // By place alone a list of another length tells nothing.
+        (places, json!({"code": 0, "results": each(&by_key, 7)}), Vec::new()),
+        (places, json!({"code": 0, "results": each(&by_key, 6)}), all("in_doubt")),
+        (places, json!({"code": 0, "results": [{"ok": false, "msg": "no"}]}), all("in_doubt")),
+        (written, json!({"code": 0, "done": each(&by_index, 7), "errors": []}), Vec::new()),
+        (written, json!({"code": 0, "done": [], "errors": []}), all("in_doubt")),
+        (failed, json!({"code": 0, "errors": []}), Vec::new()),
+        (failed, json!({"code": 0, "errors": [{"i": 6}]}), vec!["B7 failed".to_owned()]),
+    ] {
+        let shown = format!("{form} {reply}");
+        let list = json!({"operation": {"method": "batchArraySave", "rows": 7}});
+        let w = world(json!({}), list, move |_| Reply::json(&reply)).await;
+        w.p.write(
+            "platforms/lists.toml",
+            &format!(
+                "name = \"lists\"\n[request]\ntoken = false\n[reply]\ncode = [\"code\"]\nok = [\"0\"]\n\
+                 [[apis]]\npath = \"/bills/save\"\nmethod = \"POST\"\nbody = {{ bills = \"$rows\" }}\n\
+                 [apis.batch]\n{form}\n"
+            ),
+        );
+        w.p.write("connectors/to.toml", &format!("platform = \"lists\"\nbase_url = \"{}/api\"\n", w.to.url));
+        assert_eq!(open_ends(&w).await, open, "{shown}");
+    }
+}

@@ -33,7 +33,13 @@ impl Batch<'_> {
         for ((rows, fixed), pattern) in lists.into_iter().zip(&self.api.patterns) {
             let Some(rows) = rows else { continue };
             let Some(items) = outline.list(&Path::with_slashes(&rows.list)).ok().flatten() else { continue };
-            told |= !items.is_empty();
+            // Only an empty list of refusals says that all is well: results, or written ones, are missing there.
+            told |= !items.is_empty() || fixed != Some(false);
+            let by_place = rows.key.is_none() && rows.index.is_none() && pattern.is_none();
+            if by_place && items.len() != self.requests.len() {
+                // Which of them is missing cannot be told.
+                continue;
+            }
             for (position, item) in items.iter().enumerate() {
                 let Some(inner) = Value::parse(item).ok() else { continue };
                 let Some(at) = self.position(rows, pattern.as_ref(), &inner, position) else { continue };
@@ -135,42 +141,67 @@ fn unnamed() -> Failure {
     Failure::data(
         "HL-5011",
         text!(
-            "the target refused a part of the batch, and its reply does not name this record",
-            "目标拒绝了批次中的一部分,而响应没有提到这条数据"
+            "the target's reply does not say what became of this record: it speaks of others, or of none",
+            "目标的响应没有说明这条数据的结果:只提到其他数据,或一条也没有提到"
         ),
     )
     .in_doubt()
 }
 
-/// Results by position where no manifest says how: `issuccess`, `success` or `billStatus` in a list as long as the batch.
+/// Results where no manifest says how: `issuccess`, `success` or `billStatus` in a list, told apart by `billIndex`, or
+/// by position in a list as long as the batch.
 pub(super) fn by_habit(count: usize, whole: &Value) -> Vec<RowResult> {
     let lists = ["data.datas", "data.results", "data.list", "result", "data", "results", "datas"];
     let found = lists.iter().find_map(|p| match whole.get_path(p) {
-        Some(Value::Array(items)) if items.len() == count && count > 0 => Some(items),
+        Some(Value::Array(items))
+            if !items.is_empty() && (items.len() == count || items.iter().all(|i| flag(i).is_some())) =>
+        {
+            Some(items)
+        }
         _ => None,
     });
-    let Some(items) = found else {
-        return (0..count).map(|_| RowResult::Written(Some(whole.clone()))).collect();
-    };
-    items
-        .into_iter()
-        .map(|item| {
-            let flag = ["issuccess", "success", "billStatus", "is_success"]
-                .iter()
-                .find_map(|k| item.get_path(k))
-                .map(|v| matches!(v.in_text().as_str(), "true" | "1"));
-            if flag != Some(false) {
-                return RowResult::Written(Some(item));
+    let written = || RowResult::Written(Some(whole.clone()));
+    let Some(items) = found else { return (0..count).map(|_| written()).collect() };
+    let index = |item: &Value| item.get_path("billIndex")?.in_text().trim().parse::<usize>().ok();
+    let named: Option<Vec<usize>> = items.iter().map(index).collect();
+    let mut out: Vec<Option<RowResult>> = vec![None; count];
+    match named {
+        Some(places) if places.iter().all(|at| *at < count) => {
+            for (at, item) in places.into_iter().zip(items) {
+                if let Some(slot) = out.get_mut(at)
+                    && !matches!(slot, Some(RowResult::Failed(_)))
+                {
+                    *slot = Some(told(item));
+                }
             }
-            let said = ["msg", "message", "errmsg", "errorMsg"]
-                .iter()
-                .find_map(|k| item.get_path(k))
-                .map(|v| v.in_text())
-                .unwrap_or_default();
-            RowResult::Failed(Failure::data(
-                "HL-5010",
-                text!("the target refuses this record: «{said}»", "目标拒绝该数据:“{said}”"),
-            ))
-        })
-        .collect()
+        }
+        _ if items.len() == count => out = items.into_iter().map(|i| Some(told(i))).collect(),
+        // One word about the whole, unless it speaks of a refusal: whose that is, nothing tells.
+        _ if items.iter().all(|i| flag(i) == Some(true)) => return (0..count).map(|_| written()).collect(),
+        _ => {}
+    }
+    out.into_iter().map(|slot| slot.unwrap_or_else(|| RowResult::InDoubt(unnamed()))).collect()
+}
+
+/// Whether a result says that its record was written.
+fn flag(item: &Value) -> Option<bool> {
+    ["issuccess", "success", "billStatus", "is_success"]
+        .iter()
+        .find_map(|k| item.get_path(k))
+        .map(|v| matches!(v.in_text().as_str(), "true" | "1"))
+}
+
+fn told(item: Value) -> RowResult {
+    if flag(&item) != Some(false) {
+        return RowResult::Written(Some(item));
+    }
+    let said = ["msg", "message", "errmsg", "errorMsg"]
+        .iter()
+        .find_map(|k| item.get_path(k))
+        .map(|v| v.in_text())
+        .unwrap_or_default();
+    RowResult::Failed(Failure::data(
+        "HL-5010",
+        text!("the target refuses this record: «{said}»", "目标拒绝该数据:“{said}”"),
+    ))
 }

@@ -210,7 +210,10 @@ impl Inner {
         }
         let whole = Value::parse(&body.body).unwrap_or_default();
         if !self.batch {
-            return Ok(rows.iter().map(|_| RowResult::Written(Some(whole.clone()))).collect());
+            // The reply as a whole is about the one record, unless its only result is a refusal.
+            let refusal = by_habit(1, &whole).pop().filter(|r| matches!(r, RowResult::Failed(_)));
+            let result = refusal.unwrap_or(RowResult::Written(Some(whole)));
+            return Ok(rows.iter().map(|_| result.clone()).collect());
         }
         Ok(by_habit(rows.len(), &whole))
     }

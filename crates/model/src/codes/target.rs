@@ -49,12 +49,12 @@ pub const CODES: &[Code] = &[
     code(
         "HL-5011",
         (
-            "a part of the batch was refused, and this record is not named",
-            "批次中的一部分被拒绝,而响应没有提到这条数据",
+            "the reply to a batch does not say what became of this record",
+            "对批次的响应没有说明这条数据的结果",
         ),
         (
-            "the reply counts refusals or lists some records, but says nothing of this one",
-            "响应只给出了拒绝数量或部分数据,没有提到这一条",
+            "the reply counts refusals, lists some records or an empty list of results, but says nothing of this one",
+            "响应只给出了拒绝数量、部分数据或空的结果列表,没有提到这一条",
         ),
         (
             "look the record up in the target; `heliu retry --state in_doubt` sends it again",
