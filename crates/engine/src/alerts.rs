@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use heliu_model::alert::{AlertKind, Trouble};
 use heliu_model::ports::{Alerts, Clock, Observation, Observed, Post, Sending};
-use heliu_model::run::{RunKind, RunReport};
+use heliu_model::run::{PUT_ASIDE, RunKind, RunReport};
 use heliu_model::{Class, Failure, Severity, Text, Ts, text};
 
 use crate::run::{ANSWERED, BUSY};
@@ -65,6 +65,8 @@ fn group(options: &RunOptions) -> Option<&'static str> {
         (Some(_), _, _) => None,
         (None, true, _) => Some("write"),
         (None, false, true) => Some("remedy"),
+        // A range of the past: what the schedule reads afterwards says nothing of it.
+        (None, false, false) if options.from.is_some() || options.to.is_some() => Some("backfill"),
         (None, false, false) => Some("run"),
     }
 }
@@ -162,8 +164,14 @@ fn judge(about: &About, options: &RunOptions, result: &Result<RunReport, Failure
         return None;
     }
     standing(about, report, &mut seen);
-    let Some(what) = what else { return Some(seen) };
     let plan = about.plan;
+    if let Some(p) = report.problems.iter().find(|p| p.code == PUT_ASIDE) {
+        let hint =
+            text!("`heliu run {plan}` with that range reads it", "用该范围执行 `heliu run {plan}` 即可读取");
+        let key = key(plan, "backfill", AlertKind::Failed);
+        seen.troubles.push(trouble(about, key, AlertKind::Failed, PUT_ASIDE, p.message.clone(), hint));
+    }
+    let Some(what) = what else { return Some(seen) };
     if let Some(f) = &report.failure {
         seen.troubles.push(of_failure(about, what, f));
     } else {

@@ -4,7 +4,7 @@ use heliu_model::ports::{
     CloseRun, Intent, OpenRun, OpenWindow, OwnedRun, PlanId, PlanRow, RunId, RunOpening, RunRow, StateCounts,
 };
 use heliu_model::record::State;
-use heliu_model::run::{Counts, RecordCounts, RunKind, RunState, WindowReport};
+use heliu_model::run::{Counts, RecordCounts, RunKind, RunState, WindowReport, put_aside};
 use heliu_model::{Failure, Problem, Ts, Window};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
@@ -192,6 +192,7 @@ pub(crate) fn open_run(tx: &Transaction, open: &OpenRun) -> Result<RunOpening, S
         since: i64,
         lease: i64,
     }
+    let mut aside = None;
     let existing = tx
         .prepare_cached(
             "SELECT id, kind, owner, owned_since, lease_until FROM runs WHERE plan = ?1 AND state = 'open'",
@@ -230,6 +231,7 @@ pub(crate) fn open_run(tx: &Transaction, open: &OpenRun) -> Result<RunOpening, S
         if e.kind == open.kind.word() && open.kind != RunKind::Limited {
             return Ok(RunOpening::Owned(Box::new(owned(tx, e.id, true)?)));
         }
+        aside = put_aside(RunKind::parse(&e.kind).unwrap_or(RunKind::Normal), unread(tx, e.id)?);
         end(tx, e.id, open.plan, RunState::Stopped, open.now)?;
     } else if let Some(tick) = open.tick {
         schedules::begin(tx, open.plan, tick, open.now)?;
@@ -251,6 +253,9 @@ pub(crate) fn open_run(tx: &Transaction, open: &OpenRun) -> Result<RunOpening, S
         ],
     )?;
     let run = tx.last_insert_rowid();
+    if let Some(problem) = aside {
+        add_problems(tx, run, &[problem])?;
+    }
     for (seq, (window, walk)) in open.windows.iter().enumerate() {
         let report = WindowReport {
             window: *window,
@@ -266,6 +271,13 @@ pub(crate) fn open_run(tx: &Transaction, open: &OpenRun) -> Result<RunOpening, S
         )?;
     }
     Ok(RunOpening::Owned(Box::new(owned(tx, run, false)?)))
+}
+
+/// Windows of a run that did not end.
+fn unread(tx: &Transaction, run: RunId) -> Result<Vec<Window>, Stop> {
+    let mut q = tx.prepare_cached("SELECT from_ms, to_ms FROM windows WHERE run = ?1 AND closed = 0")?;
+    let rows = q.query_map([run], |r| Ok(Window { from: Ts(r.get(0)?), to: Ts(r.get(1)?) }))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// What a former owner of the run had in its hands waits again, except what it announced and never settled.

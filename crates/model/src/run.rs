@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Problem, Window};
+use crate::{Problem, Window, text};
 
 /// What a run asked of its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -158,6 +158,25 @@ impl RunKind {
     pub fn parse(word: &str) -> Option<Self> {
         RunKind::ALL.into_iter().find(|k| k.word() == word)
     }
+}
+
+/// Code of a back-fill that gave way before it had read everything.
+pub const PUT_ASIDE: &str = "HL-7046";
+
+/// What the run that takes the place of an interrupted back-fill has to say: nobody else reads what that one had not
+/// read yet (`unread`), for the watermark does not stand before it.
+pub fn put_aside(kind: RunKind, unread: impl IntoIterator<Item = Window>) -> Option<Problem> {
+    let unread = unread.into_iter().filter(|_| kind == RunKind::Backfill);
+    let range = unread.reduce(|a, b| Window { from: a.from.min(b.from), to: a.to.max(b.to) })?;
+    let (from, to) = (range.from.rfc3339(chrono_tz::UTC), range.to.rfc3339(chrono_tz::UTC));
+    Some(Problem::warning(
+        PUT_ASIDE,
+        "",
+        text!(
+            "an interrupted back-fill gave way to this run and is not resumed; not read yet: `--from {from} --to {to}`",
+            "一次中断的回补已让位于本次运行,不会再继续;尚未读取的范围:`--from {from} --to {to}`"
+        ),
+    ))
 }
 
 /// How a run ended.

@@ -292,3 +292,46 @@ async fn the_settings_of_alerts_are_checked() {
     p.write("heliu.toml", "[[alerts.webhooks]]\nurl = \"https://oapi.dingtalk.com/robot/send?access_token=x\"\nsecret = \"SEC\"\n");
     p.run(&["check"]).await.exits(0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_back_fill_that_gave_way_stays_an_alert_until_one_goes_through() {
+    let up = Arc::new(AtomicBool::new(false));
+    let source = {
+        let up = up.clone();
+        Stub::new(move |seen| {
+            if !up.load(Ordering::SeqCst) && seen.get("from").unwrap_or("").starts_with("2024-03-02") {
+                return Reply::text(403, "{\"error\":\"forbidden\"}");
+            }
+            Reply::json(&json!([{"id": seen.get("from").unwrap_or("")}]))
+        })
+        .await
+    };
+    let p = Project::new();
+    p.write("connectors/src.toml", &format!("platform = \"http\"\nbase_url = \"{}\"\n", source.url));
+    let meta = json!({"api": "/things", "method": "GET", "id": "id", "number": "id",
+        "request": [{"field": "from", "value": "{{LAST_SYNC_TIME|datetime}}"}]});
+    let target = json!({"connector": "heliu", "metadata": {"api": "写入空操作", "method": "POST"}});
+    p.plan(
+        "things",
+        &json!({"window": "1d", "source": {"connector": "src", "metadata": meta}, "target": target}),
+    );
+    let march = ["run", "things", "--from", "2024-03-01 00:00:00", "--to", "2024-03-03 00:00:00", "--json"];
+    let open = async || p.run(&["alerts", "--json"]).await.exits(0).lines();
+    p.run(&march).await.exits(3);
+    assert_eq!(open().await.len(), 1);
+    // The schedule's run goes through and says nothing of the range; it does say that nobody resumes the other one.
+    let run = p.run(&["run", "things", "--json"]).await.exits(0).json();
+    assert_eq!(run["problems"][0]["code"], "HL-7046", "{run}");
+    let said = run["problems"][0]["message"].to_string();
+    assert!(said.contains("2024-03-01T16:00:00") && said.contains("2024-03-02T16:00:00"), "{said}");
+    let alerts = open().await;
+    assert_eq!(
+        (alerts.len(), &alerts[0]["kind"], &alerts[0]["code"]),
+        (1, &json!("failed"), &json!("HL-7046"))
+    );
+    let run = p.run(&["run", "things", "--json"]).await.exits(0).json();
+    assert_eq!((&run["problems"], open().await.len()), (&json!([]), 1));
+    up.store(true, Ordering::SeqCst);
+    p.run(&march).await.exits(0);
+    assert_eq!(open().await.len(), 0);
+}

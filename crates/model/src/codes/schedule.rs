@@ -35,6 +35,18 @@ pub const CODES: &[Code] = &[
         todo: ("nothing: each tick is answered once", "无需处理:每次触发只处理一次"),
     },
     Code {
+        id: "HL-7046",
+        title: ("a back-fill gave way before it had read everything", "回补未读完就被其他运行取代"),
+        cause: (
+            "a run with `--from` and `--to` was interrupted, and the plan was run otherwise before it was resumed, by hand or by its schedule",
+            "带 `--from` 与 `--to` 的运行中断后,在继续之前该方案又以其他方式运行(手工或按计划)",
+        ),
+        todo: (
+            "run it again with the range that the message names; what it had stored is there, and the alert ends with a back-fill that goes through",
+            "请按消息中的范围重新执行;已入库的数据仍然有效,回补完成后告警自动结束",
+        ),
+    },
+    Code {
         id: "HL-7094",
         title: ("a run ended abnormally", "一次运行异常结束"),
         cause: ("a defect of heliu", "heliu 的缺陷"),

@@ -38,6 +38,7 @@ macro_rules! conformance {
             runs: a_heartbeat_keeps_the_lease,
             runs: a_released_run_is_resumed_where_it_was,
             runs: another_kind_of_run_puts_the_interrupted_one_aside,
+            runs: a_back_fill_that_gives_way_is_spoken_of,
             runs: a_limited_run_is_never_resumed,
             runs: a_closed_run_takes_nothing_more,
             runs: what_needs_a_person_is_the_runs_state,

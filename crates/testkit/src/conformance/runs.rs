@@ -193,6 +193,36 @@ pub async fn another_kind_of_run_puts_the_interrupted_one_aside(store: Arc<dyn S
     let runs = b.store.runs(b.plan, 0).await.expect("runs");
     let states: Vec<_> = runs.iter().map(|r| (r.kind, r.state)).collect();
     assert_eq!(states, [(RunKind::Backfill, RunState::Open), (RunKind::Normal, RunState::Stopped)]);
+    assert!(back.problems.is_empty(), "the watermark stands before what it had not read");
+}
+
+/// An interrupted back-fill is nobody else's: whoever takes its place says what was not read.
+pub async fn a_back_fill_that_gives_way_is_spoken_of(store: Arc<dyn Store>) {
+    let mut b = Bench::new(store).await;
+    let RunOpening::Owned(run) =
+        b.opening(RunKind::Backfill, &[(-30_000, -20_000), (-20_000, -10_000)], "one").await
+    else {
+        panic!("busy")
+    };
+    b.commit(Sheet::new(&run, vec![keep("1", "a")]).close(true, None)).await;
+    b.close(&run, RunState::Open).await;
+    let RunOpening::Owned(next) = b.opening(RunKind::Normal, &[(-9, 0)], "one").await else { panic!("busy") };
+    let codes: Vec<_> = next.problems.iter().map(|p| p.code.as_str()).collect();
+    assert_eq!(codes, ["HL-7046"]);
+    let said = &next.problems[0].message.en;
+    for end in [START.plus_ms(-20_000), START.plus_ms(-10_000)] {
+        assert!(said.contains(&end.rfc3339(chrono_tz::UTC)), "{said}");
+    }
+    let done = b.close(&next, RunState::Done).await;
+    assert_eq!(done.problems.len(), 1, "it stays with the run");
+    // One that had read everything has nothing to say.
+    let RunOpening::Owned(run) = b.opening(RunKind::Backfill, &[(-30_000, -20_000)], "one").await else {
+        panic!("busy")
+    };
+    b.commit(Sheet::new(&run, vec![keep("2", "a")]).close(true, None)).await;
+    b.close(&run, RunState::Open).await;
+    let RunOpening::Owned(next) = b.opening(RunKind::Normal, &[(-9, 0)], "one").await else { panic!("busy") };
+    assert!(next.problems.is_empty());
 }
 
 /// `--limit` has nothing to resume.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use heliu_model::ports::*;
 use heliu_model::record::State as RecordState;
-use heliu_model::run::{Counts, RecordCounts, RunKind, RunReport, RunState, WindowReport};
+use heliu_model::run::{Counts, RecordCounts, RunKind, RunReport, RunState, WindowReport, put_aside};
 use heliu_model::{Call, Failure, Ts};
 
 use super::{Run, State, next, unknown};
@@ -54,6 +54,7 @@ impl State {
             .iter()
             .find(|(_, r)| r.plan == open.plan && r.state == RunState::Open)
             .map(|(id, _)| *id);
+        let mut problems = Vec::new();
         if let Some(id) = existing {
             let run = &self.runs[&id];
             if run.lease_until > open.now && !self.gone.contains(&run.owner) {
@@ -72,6 +73,8 @@ impl State {
             if run.kind == open.kind && open.kind != RunKind::Limited {
                 return RunOpening::Owned(Box::new(self.hand_out(id, true)));
             }
+            let unread = run.windows.iter().filter(|w| !w.closed).map(|w| w.window);
+            problems.extend(put_aside(run.kind, unread));
             self.end(id, RunState::Stopped, open.now);
         }
         self.begin_tick(open.plan, open.tick, open.now);
@@ -106,7 +109,7 @@ impl State {
             lease_until: open.lease_until,
             counts: Counts { waiting_before: standing.waiting + standing.queued, ..Counts::default() },
             windows: windows.collect(),
-            problems: Vec::new(),
+            problems,
             failure: None,
         };
         self.runs.insert(id, run);
