@@ -52,7 +52,7 @@ pub(super) fn cast<'a>(v: Sv<'a>, to: Cast, env: &FnEnv) -> Result<Sv<'a>, FnErr
                 let wrapped = v.as_num().map_or(0, |n| n.to_bits()) as i64;
                 Sv::int(if d.is_negative() {
                     i64::MIN
-                } else if d.shown() == 0 {
+                } else if d.shown() == 0 && d.to_i128().is_some_and(|n| n <= i128::from(u64::MAX)) {
                     wrapped
                 } else {
                     i64::MAX

@@ -16,8 +16,8 @@ pub(super) fn compare(a: &Sv, b: &Sv, env: &FnEnv) -> Option<Ordering> {
         (other, List(items)) => compare(other, items.first()?, env),
         (Str(x), Str(y)) => Some(collate(x, y)),
         // JSON is compared with text by what its string says.
-        (Sv::Json(x), y) if !matches!(y, Sv::Json(_)) => compare(&Str(json::plain(x)), y, env),
-        (x, Sv::Json(y)) if !matches!(x, Sv::Json(_)) => compare(x, &Str(json::plain(y)), env),
+        (Sv::Json(x), y) if !matches!(y, Sv::Json(_) | Sv::Num(_)) => compare(&Str(json::plain(x)), y, env),
+        (x, Sv::Json(y)) if !matches!(x, Sv::Json(_) | Sv::Num(_)) => compare(x, &Str(json::plain(y)), env),
         // Rule Fn11: the words of booleans count as their numbers.
         (Bool(x), Str(y)) => Some(flag(*x).cmp(&bool_word(y))),
         (Str(x), Bool(y)) => Some(bool_word(x).cmp(&flag(*y))),

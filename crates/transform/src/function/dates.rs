@@ -4,7 +4,7 @@ use chrono::{Duration, FixedOffset, LocalResult, TimeZone};
 
 use super::FnEnv;
 use super::characters;
-use super::decimal::{Dec, Mode};
+use super::decimal::{Dec, Mode, NOT_FIXED};
 use super::format::{self, What, day_name, mode, month_name, week, week_mode, weekday};
 use super::interval;
 use super::moment::{self, Clock, MOST, Moment, Ymd};
@@ -268,8 +268,8 @@ fn from_unixtime<'a>(a: &[Sv<'a>], env: &FnEnv) -> Out<'a> {
     }
     let f = match &n {
         Num::Dec(d) => d.shown().min(6) as u8,
-        // A text without a fraction shows none, one with a fraction all six digits.
-        _ if matches!(a.first(), Some(Sv::Str(_))) => {
+        // A text without a fraction shows none, one with a fraction all six digits; so does a floating number.
+        n if n.shown() >= NOT_FIXED => {
             if us % 1_000_000 == 0 {
                 0
             } else {

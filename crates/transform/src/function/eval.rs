@@ -56,7 +56,14 @@ impl<'a, 'b> Ctx<'a, 'b> {
             Node::Call(f, args, place) => {
                 let base = self.stack.len();
                 for a in args {
-                    let v = self.eval(a)?.single();
+                    let v = match a {
+                        Node::Ref(n, _) if f.json => self.document(*n),
+                        a if f.json && a.is_truth() => match self.eval(a)? {
+                            Sv::Num(n) => Sv::Bool(!n.is_zero()),
+                            other => other,
+                        },
+                        a => self.eval(a)?.single(),
+                    };
                     if f.strict && v.is_null() {
                         self.stack.truncate(base);
                         return Ok(Sv::Null);
@@ -213,6 +220,19 @@ impl<'a, 'b> Ctx<'a, 'b> {
             Node::UnitCall(which, unit, args) => self.unit_call(*which, *unit, args)?,
             Node::Aggregate(a) => a.eval(self)?,
         })
+    }
+
+    /// A bare reference in a JSON function: lists and objects are documents.
+    fn document(&mut self, n: usize) -> Sv<'a> {
+        let value = self.bound(n, false);
+        match value.as_ref() {
+            Value::Array(_) | Value::Object(_) => {
+                let text = value.to_json();
+                self.work = self.work.saturating_add(if text.len() > SHORT { text.len() } else { 0 });
+                Sv::Json(text)
+            }
+            _ => bind_bare(value),
+        }
     }
 
     fn unit_call(

@@ -3,7 +3,7 @@
 use super::aggregate::{Aggregate, Fold};
 use super::lex::Tok;
 use super::node::{Cast, Node, Unit, UnitFn};
-use super::parse::{Parser, level};
+use super::parse::{Parser, as_number, level};
 use super::sv::Sv;
 use super::{FnError, characters, table};
 use crate::text;
@@ -29,7 +29,7 @@ pub(super) fn call(p: &mut Parser, name: &str, written: &str, place: usize) -> R
             p.want_word("AS")?;
             let to = target(p)?;
             p.want_sign(")")?;
-            return Ok(Node::Cast(boxed(x), to));
+            return Ok(converted(x, to));
         }
         "CONVERT" => {
             let x = p.any()?;
@@ -40,7 +40,7 @@ pub(super) fn call(p: &mut Parser, name: &str, written: &str, place: usize) -> R
             p.want_sign(",")?;
             let to = target(p)?;
             p.want_sign(")")?;
-            return Ok(Node::Cast(boxed(x), to));
+            return Ok(converted(x, to));
         }
         "EXTRACT" => {
             let unit = p.unit()?;
@@ -128,13 +128,32 @@ pub(super) fn call(p: &mut Parser, name: &str, written: &str, place: usize) -> R
     plain(name, written, args, place)
 }
 
+/// CAST and CONVERT: a hexadecimal constant that becomes a number is one.
+fn converted(x: Node, to: Cast) -> Node {
+    let number = matches!(to, Cast::Signed | Cast::Unsigned | Cast::Decimal(..) | Cast::Double | Cast::Float);
+    Node::Cast(boxed(if number { as_number(x) } else { x }), to)
+}
+
 /// A function of the table.
 fn plain(name: &str, written: &str, args: Vec<Node>, place: usize) -> Result<Node, FnError> {
+    let args = if matches!(name, "CHAR" | "ABS" | "ROUND" | "FLOOR" | "CEIL" | "MOD" | "CONV" | "BIN") {
+        args.into_iter().map(as_number).collect()
+    } else {
+        args
+    };
     let f = table::lookup(name).ok_or_else(|| table::unknown(written).at(place))?;
     let (least, most) = (usize::from(f.least), usize::from(f.most));
-    if args.len() < least || args.len() > most {
+    let pairs = match f.name {
+        "JSON_OBJECT" => args.len().is_multiple_of(2),
+        "JSON_SET" | "JSON_INSERT" | "JSON_REPLACE" | "JSON_ARRAY_APPEND" | "JSON_ARRAY_INSERT" => {
+            !args.len().is_multiple_of(2)
+        }
+        _ => true,
+    };
+    if args.len() < least || args.len() > most || !pairs {
         let given = args.len();
         let wants = match (least, most) {
+            (a, _) if !pairs => format!("{a}, {}, {}…", a + 2, a + 4),
             (a, b) if a == b => a.to_string(),
             (a, 255) => format!("{a}+"),
             (a, b) => format!("{a}–{b}"),

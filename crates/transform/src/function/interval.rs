@@ -97,6 +97,8 @@ fn step(n: &Sv, unit: Unit) -> Option<Step> {
             let us = d.mul(&Dec::int(1_000_000)).round(0, Mode::Down).to_i128()?;
             let fsp = match n {
                 Sv::Num(n) => n.shown().min(6) as u8,
+                // Nothing says how many digits a text has.
+                Sv::Str(_) | Sv::Bin(_) => 6,
                 _ if us % 1_000_000 != 0 => 6,
                 _ => 0,
             };

@@ -9,7 +9,7 @@ use super::decimal::Dec;
 use super::eval::bounded;
 use super::jsontext::{self, J, Step};
 use super::patterns::{self, like};
-use super::sv::{Num, Sv};
+use super::sv::{Num, Sv, number_prefix};
 use super::table::{Builtin, Out, open, strict};
 
 /// JSON functions.
@@ -278,6 +278,11 @@ pub(super) fn plain(s: &str) -> Cow<'_, str> {
         Some(J::Text(raw)) => Cow::Owned(jsontext::unescape(raw).into_owned()),
         _ => Cow::Borrowed(s),
     }
+}
+
+/// The number that JSON text is: of a string what its text is, `true` is 1.
+pub(super) fn as_number(s: &str) -> Num {
+    if s == "true" { Num::Dec(Dec::int(1)) } else { number_prefix(&plain(s)) }
 }
 
 /// CAST(… AS JSON).

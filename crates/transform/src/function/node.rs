@@ -48,6 +48,23 @@ pub(super) enum Node {
 }
 
 impl Node {
+    /// True when the answer is a truth, or NULL.
+    pub fn is_truth(&self) -> bool {
+        match self {
+            Node::Not(_) | Node::And(_) | Node::Or(_) | Node::IsNull(..) | Node::IsTruth(..) => true,
+            Node::In(..) | Node::Between(..) | Node::Like(..) | Node::Regexp(..) => true,
+            Node::Binary(op, ..) => matches!(
+                op,
+                Op::Eq | Op::Ne | Op::Lt | Op::Le | Op::Gt | Op::Ge | Op::NullEq | Op::Xor | Op::SoundsLike
+            ),
+            Node::Call(f, ..) => matches!(
+                f.name,
+                "JSON_VALID" | "JSON_CONTAINS" | "JSON_CONTAINS_PATH" | "JSON_EXISTS" | "JSON_OVERLAPS" | "ISNULL"
+            ),
+            _ => false,
+        }
+    }
+
     /// This choice between `branches`: its numbers show as many digits behind the point as those of any branch.
     pub fn with_digits_of<'n>(self, branches: impl Iterator<Item = &'n Node>) -> Node {
         let (mut least, mut refs) = (0, Vec::new());

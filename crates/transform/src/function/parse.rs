@@ -264,7 +264,11 @@ impl Parser {
                 let (right, d) = self.expr(level + 1)?;
                 let arithmetic =
                     !matches!(op, Op::JsonGet | Op::JsonText | Op::SoundsLike) && level > level::PREDICATE;
-                let (l, r) = if arithmetic { (as_number(*left), as_number(right)) } else { (*left, right) };
+                // Beside a number written down they are one as well.
+                let numbers = arithmetic
+                    || (level == level::COMPARE
+                        && [&*left, &right].iter().any(|n| matches!(n, Node::Const(Sv::Num(_)))));
+                let (l, r) = if numbers { (as_number(*left), as_number(right)) } else { (*left, right) };
                 (Node::Binary(op, Box::new(l), Box::new(r), place), depth.max(d) + 1)
             }
             Infix::And | Infix::Or => {
@@ -417,7 +421,7 @@ impl Parser {
             }
             _ => {
                 let node = match self.next() {
-                    Tok::Number(n) => Node::Const(number(&n)),
+                    Tok::Number(n) => Node::Const(number(&n).map_err(|e| e.at(place))?),
                     Tok::Text(mut segs) => {
                         // Texts side by side are one.
                         while matches!(self.peek(), Tok::Text(_)) {
@@ -599,11 +603,16 @@ fn no_name(name: &str) -> FnError {
     )
 }
 
-fn number(text: &str) -> Sv<'static> {
-    if text.contains('e') {
-        return text.parse::<f64>().ok().filter(|f| f.is_finite()).map_or(Sv::Null, Sv::double);
-    }
-    Dec::parse(text).map_or(Sv::Null, Sv::dec)
+fn number(text: &str) -> Result<Sv<'static>, FnError> {
+    let found = if text.contains('e') {
+        text.parse::<f64>().ok().filter(|f| f.is_finite()).map(Sv::double)
+    } else {
+        Dec::parse(text).map(Sv::dec)
+    };
+    found.ok_or_else(|| {
+        let shown: String = text.chars().take(40).collect();
+        FnError::new("HL-2301", text!("`{shown}` is too large a number", "数字 `{shown}` 过大"))
+    })
 }
 
 /// Puts one text behind another; of several texts an empty one says nothing.
@@ -632,7 +641,7 @@ fn template(segs: Vec<Seg>) -> Node {
 }
 
 /// A hexadecimal constant counts as a number in arithmetic.
-fn as_number(node: Node) -> Node {
+pub(super) fn as_number(node: Node) -> Node {
     match &node {
         Node::Const(Sv::Bin(b)) if b.len() <= 8 => {
             let n = b.iter().fold(0u64, |n, b| (n << 8) | u64::from(*b));

@@ -290,6 +290,9 @@ const NAMED: &[(&str, &str)] = &[
     ("punct", r"\p{P}[[:punct:]]"),
 ];
 
+/// Where a word begins and ends, behind the bracket that opens them.
+const BOUNDS: &[(&str, &str)] = &[("[:<:]]", r"\b{start}"), ("[:>:]]", r"\b{end}")];
+
 /// A pattern with MariaDB's meaning of `\w`, `\W` and the classes by name.
 fn widened(pattern: &str) -> Cow<'_, str> {
     if !pattern.contains('\\') && !pattern.contains("[:") {
@@ -317,6 +320,15 @@ fn widened(pattern: &str) -> Cow<'_, str> {
                         out.push_str(rest.get(..end).unwrap_or(":"));
                         chars = rest.get(end..).unwrap_or("").chars();
                     }
+                }
+            }
+            '[' if !class && BOUNDS.iter().any(|(name, _)| chars.as_str().starts_with(name)) => {
+                let bound = BOUNDS.iter().find_map(|(name, means)| {
+                    chars.as_str().strip_prefix(name).map(|rest| (*means, rest))
+                });
+                if let Some((means, rest)) = bound {
+                    out.push_str(means);
+                    chars = rest.chars();
                 }
             }
             '[' => {

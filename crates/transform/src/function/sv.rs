@@ -232,7 +232,7 @@ impl<'a> Sv<'a> {
             Sv::Bool(b) => Num::Dec(Dec::int(i128::from(*b))),
             Sv::Num(n) => n.clone(),
             Sv::Str(s) => number_prefix(s),
-            Sv::Json(s) => number_prefix(&super::json::plain(s)),
+            Sv::Json(s) => super::json::as_number(s),
             Sv::Bin(b) => number_prefix(&String::from_utf8_lossy(b)),
             Sv::Date(d) => Num::Dec(Dec::int(d.as_int())),
             Sv::Moment(t, fsp) => Num::Dec(with_fraction(t.as_int(), t.us % 1_000_000, *fsp)),

@@ -18,6 +18,8 @@ pub(super) struct Builtin {
     pub most: u8,
     /// Any NULL argument makes the result NULL, and the code is not asked.
     pub strict: bool,
+    /// Takes JSON documents: a reference to a list or an object is one.
+    pub json: bool,
     pub run: Run,
 }
 
@@ -27,14 +29,18 @@ impl std::fmt::Debug for Builtin {
     }
 }
 
+const fn is_json(name: &str) -> bool {
+    matches!(name.as_bytes(), [b'J', b'S', b'O', b'N', b'_', ..])
+}
+
 /// A function that is NULL with any NULL argument.
 pub(super) const fn strict(name: &'static str, least: u8, most: u8, run: Run) -> Builtin {
-    Builtin { name, least, most, strict: true, run }
+    Builtin { name, least, most, strict: true, json: is_json(name), run }
 }
 
 /// A function that sees NULL.
 pub(super) const fn open(name: &'static str, least: u8, most: u8, run: Run) -> Builtin {
-    Builtin { name, least, most, strict: false, run }
+    Builtin { name, least, most, strict: false, json: is_json(name), run }
 }
 
 const TABLES: &[&[Builtin]] =

@@ -25,7 +25,8 @@ use compare::{Answer, Outcome};
 /// The clock of both sides, in unix seconds.
 const NOW: i64 = 1_710_406_800;
 
-/// Cases of a run; `HELIU_ORACLE_CASES` gives another number, `HELIU_ORACLE_SEED` other cases (`cargo xtask oracle`).
+/// Cases of a run; `HELIU_ORACLE_CASES` gives another number, `HELIU_ORACLE_SEED` other cases (`cargo xtask oracle`);
+/// `HELIU_ORACLE_DECIDED` shows more examples of each decided difference.
 const CASES: usize = 9000;
 const SEED: usize = 20_240_229;
 
@@ -124,7 +125,7 @@ async fn functions_answer_as_mariadb_does() {
     let cases = generate();
     let answers = ask(&cases).await;
     let mut groups: BTreeMap<&str, Tally> = BTreeMap::new();
-    let mut reasons: BTreeMap<usize, (usize, String)> = BTreeMap::new();
+    let mut reasons: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     let mut open: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (case, answer) in cases.iter().zip(&answers) {
         let tally = groups.entry(case.group).or_default();
@@ -141,11 +142,7 @@ async fn functions_answer_as_mariadb_does() {
         match decided::reason(case, &outcome, answer) {
             Some(at) => {
                 tally.decided += 1;
-                let entry = reasons.entry(at).or_default();
-                entry.0 += 1;
-                if entry.1.is_empty() || shown.len() < entry.1.len() {
-                    entry.1 = shown;
-                }
+                reasons.entry(at).or_default().push(shown);
             }
             None => open.entry(case.group).or_default().push(shown),
         }
@@ -176,9 +173,12 @@ async fn functions_answer_as_mariadb_does() {
         sum.decided,
         sum.all - sum.equal - sum.decided
     );
-    for (at, (n, example)) in &reasons {
+    let show = setting("HELIU_ORACLE_DECIDED", 1);
+    for (at, all) in &mut reasons {
         let Some((id, reason)) = decided::table().nth(*at).map(decided::Decided::text) else { continue };
-        let _ = writeln!(report, "decided {n:>4}  {id}: {reason}\n    {example}");
+        all.sort_by_key(String::len);
+        let _ = writeln!(report, "decided {:>4}  {id}: {reason}", all.len());
+        all.iter().take(show).for_each(|s| report += &format!("    {s}\n"));
     }
     println!("{report}");
     // The shortest of each group say most.

@@ -115,16 +115,6 @@ pub const SLIPS: &[Decided] = &[
         },
     },
     Decided {
-        id: "seconds of an interval given as text",
-        reason: "shown with a fraction where they have one, as in MySQL 8; always with six digits there",
-        test: |case, ours, theirs| {
-            let text = ["INTERVAL '", "INTERVAL {{"].iter().any(|i| case.ours.contains(i));
-            let Answer::Text { text: t, .. } = theirs else { return text && case.ours.contains(" SECOND)") };
-            let plain = ours.text().is_some_and(|o| t.replace(".000000", "") == o);
-            text && case.ours.contains(" SECOND)") && (plain || !case.ours.starts_with("CONCAT(DATE_"))
-        },
-    },
-    Decided {
         id: "a key that an object has twice",
         reason: "the first of them is meant here; in some functions each of them there",
         test: |case, _, _| {
