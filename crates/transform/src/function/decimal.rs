@@ -308,9 +308,8 @@ impl Dec {
             return None;
         }
         let nines = |n: u32| n.div_ceil(9) * 9;
-        // Zeros at the end count as far as they are shown: ROUND(2.5, 9) has nine digits.
-        let digits = |d: &Dec| if d.shown < NOT_FIXED { d.scale.max(d.shown) } else { d.scale };
-        let (x, y) = (digits(self), digits(other));
+        // Zeros at the end count: ROUND(2.5, 9) has nine digits. Those that a choice only shows do not.
+        let (x, y) = (self.scale, other.scale);
         let (a, b) = (nines(x), nines(y));
         let more = 4u32.saturating_sub(a - x + b - y);
         let scale = nines(a + b + more).min(81);
@@ -364,7 +363,8 @@ impl Dec {
         if places >= 0 {
             let places = u32::try_from(places).unwrap_or(MAX_SCALE).min(MAX_SCALE);
             if places >= self.scale {
-                return Dec { shown: places, ..self.clone() };
+                let digits = self.digits.shifted(places - self.scale);
+                return Dec { digits, scale: places, shown: places };
             }
             return Dec { digits: self.digits.cut(self.scale - places, mode), scale: places, shown: places };
         }

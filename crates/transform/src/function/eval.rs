@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::aggregate::Rows;
+use super::kind::Kind;
 use super::node::{Node, Op, Pattern, Seg, Unit};
 use super::patterns::{self, Regex};
 use super::sv::{Num, Sv};
@@ -103,17 +104,12 @@ impl<'a, 'b> Ctx<'a, 'b> {
                 }
                 Sv::Null
             }
-            Node::Digits(x, least, refs) => match self.eval(x)? {
-                Sv::Num(Num::Dec(d)) => {
-                    let mut shown = d.shown().max(*least);
-                    for n in refs {
-                        if let Sv::Num(Num::Dec(other)) = bind_bare(self.bound(*n, false)) {
-                            shown = shown.max(other.shown());
-                        }
-                    }
-                    Sv::dec(d.show(shown))
+            Node::Digits(x, kind) => match self.eval(x)? {
+                v @ (Sv::Null | Sv::Str(_)) => v,
+                v => {
+                    let kind = kind.resolve(&mut |n| Kind::of_value(&bind_bare(self.bound(n, false))));
+                    kind.apply(v, self.env)
                 }
-                other => other,
             },
             Node::And(all) => {
                 let mut unknown = false;

@@ -175,11 +175,11 @@ fn plain(name: &str, written: &str, args: Vec<Node>, place: usize) -> Result<Nod
     Ok(match (f.name, <[Node; 3]>::try_from(args)) {
         ("IF", Ok(three)) => {
             let [_, a, b] = three.clone();
-            Node::If(Box::new(three)).with_digits_of([&a, &b].into_iter())
+            Node::If(Box::new(three)).with_kind_of([&a, &b].into_iter())
         }
         ("NVL2", Ok([x, a, b])) => {
             let (c, d) = (a.clone(), b.clone());
-            Node::If(Box::new([Node::IsNull(boxed(x), true), a, b])).with_digits_of([&c, &d].into_iter())
+            Node::If(Box::new([Node::IsNull(boxed(x), true), a, b])).with_kind_of([&c, &d].into_iter())
         }
         ("IFNULL" | "NVL" | "COALESCE", Ok(three)) => coalesce(three.into()),
         ("IFNULL" | "NVL" | "COALESCE", Err(args)) => coalesce(args),
@@ -189,7 +189,7 @@ fn plain(name: &str, written: &str, args: Vec<Node>, place: usize) -> Result<Nod
 }
 
 fn coalesce(args: Vec<Node>) -> Node {
-    Node::Coalesce(args.clone()).with_digits_of(args.iter())
+    Node::Coalesce(args.clone()).with_kind_of(args.iter())
 }
 
 /// The name of a character set and the closing parenthesis; true for `binary`.

@@ -17,6 +17,7 @@ mod forms;
 mod interval;
 mod json;
 mod jsontext;
+mod kind;
 mod lex;
 mod moment;
 mod node;

@@ -1,8 +1,9 @@
 //! The tree that is evaluated: every function and form is known before there is a value.
 
 use super::aggregate::Aggregate;
+use super::kind::Kind;
 use super::patterns::Regex;
-use super::sv::{Num, Sv};
+use super::sv::Sv;
 use super::table::Builtin;
 
 /// A compiled expression.
@@ -34,9 +35,8 @@ pub(super) enum Node {
     If(Box<[Node; 3]>),
     /// The first value that is not NULL.
     Coalesce(Vec<Node>),
-    /// An exact number shows at least so many digits behind the point, and as many as the values of the references:
-    /// those of all branches of a choice.
-    Digits(Box<Node>, u32, Vec<usize>),
+    /// A choice, and what all of its branches are together: its digits, or a moment instead of a date.
+    Digits(Box<Node>, Kind),
     /// `date ± INTERVAL n unit`; the flag subtracts.
     Shift(Box<Node>, Box<Node>, Unit, bool),
     Cast(Box<Node>, Cast),
@@ -59,36 +59,52 @@ impl Node {
             ),
             Node::Call(f, ..) => matches!(
                 f.name,
-                "JSON_VALID" | "JSON_CONTAINS" | "JSON_CONTAINS_PATH" | "JSON_EXISTS" | "JSON_OVERLAPS" | "ISNULL"
+                "JSON_VALID"
+                    | "JSON_CONTAINS"
+                    | "JSON_CONTAINS_PATH"
+                    | "JSON_EXISTS"
+                    | "JSON_OVERLAPS"
+                    | "ISNULL"
             ),
             _ => false,
         }
     }
 
-    /// This choice between `branches`: its numbers show as many digits behind the point as those of any branch.
-    pub fn with_digits_of<'n>(self, branches: impl Iterator<Item = &'n Node>) -> Node {
-        let (mut least, mut refs) = (0, Vec::new());
-        for branch in branches {
-            match branch {
-                // Text makes the choice a text.
-                Node::Template(_) | Node::Const(Sv::Str(_)) => return self,
-                Node::Const(Sv::Num(Num::Dec(d))) => least = least.max(d.shown()),
-                Node::Cast(_, Cast::Decimal(_, scale)) => least = least.max(*scale),
-                Node::Ref(n, _) => refs.push(*n),
-                Node::Digits(_, inner, more) => {
-                    least = least.max(*inner);
-                    refs.extend(more);
-                }
-                _ => {}
-            }
+    /// This choice as what all of its `branches` are together.
+    pub fn with_kind_of<'n>(self, branches: impl Iterator<Item = &'n Node>) -> Node {
+        match Kind::choice(branches) {
+            Kind::Null | Kind::Other | Kind::Exact(0) | Kind::Date => self,
+            kind => Node::Digits(Box::new(self), kind),
         }
-        if least == 0 && refs.is_empty() { self } else { Node::Digits(Box::new(self), least, refs) }
     }
 
     /// Digits that are only shown are of no use in a result, which is trimmed (rule Fn6).
     pub fn into_root(self) -> Node {
+        let bare = |n: Box<Node>| Box::new(n.into_root());
         match self {
-            Node::Digits(inner, ..) => *inner,
+            Node::Digits(inner, kind) if !kind.is_temporal() => inner.into_root(),
+            Node::If(three) => {
+                let [c, a, b] = *three;
+                Node::If(Box::new([c, a.into_root(), b.into_root()]))
+            }
+            Node::Case(of, whens, otherwise) => {
+                let whens = whens.into_iter().map(|(when, then)| (when, then.into_root())).collect();
+                Node::Case(of, whens, otherwise.map(bare))
+            }
+            Node::Coalesce(all) => Node::Coalesce(all.into_iter().map(Node::into_root).collect()),
+            Node::Binary(op @ (Op::Add | Op::Sub | Op::Mul), a, b, place) => {
+                Node::Binary(op, bare(a), bare(b), place)
+            }
+            Node::Neg(x) => Node::Neg(bare(x)),
+            Node::Call(f, mut args, place)
+                if matches!(f.name, "ROUND" | "TRUNCATE" | "FLOOR" | "CEIL" | "ABS") =>
+            {
+                if let Some(first) = args.first_mut() {
+                    let whole = std::mem::replace(first, Node::Const(Sv::Null));
+                    *first = whole.into_root();
+                }
+                Node::Call(f, args, place)
+            }
             other => other,
         }
     }

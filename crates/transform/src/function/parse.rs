@@ -542,7 +542,7 @@ impl Parser {
         self.word("CASE");
         let branches: Vec<Node> =
             whens.iter().map(|w| w.1.clone()).chain(otherwise.iter().map(|o| (**o).clone())).collect();
-        Ok((Node::Case(operand, whens, otherwise).with_digits_of(branches.iter()), depth + 2))
+        Ok((Node::Case(operand, whens, otherwise).with_kind_of(branches.iter()), depth + 2))
     }
 
     /// `INTERVAL(n, a, b)` is a function; `INTERVAL (n) DAY` is not.

@@ -323,9 +323,9 @@ fn widened(pattern: &str) -> Cow<'_, str> {
                 }
             }
             '[' if !class && BOUNDS.iter().any(|(name, _)| chars.as_str().starts_with(name)) => {
-                let bound = BOUNDS.iter().find_map(|(name, means)| {
-                    chars.as_str().strip_prefix(name).map(|rest| (*means, rest))
-                });
+                let bound = BOUNDS
+                    .iter()
+                    .find_map(|(name, means)| chars.as_str().strip_prefix(name).map(|rest| (*means, rest)));
                 if let Some((means, rest)) = bound {
                     out.push_str(means);
                     chars = rest.chars();
