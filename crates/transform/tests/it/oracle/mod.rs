@@ -10,6 +10,7 @@ mod odd;
 mod pools;
 mod shapes;
 mod slips;
+mod written;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -39,6 +40,7 @@ pub(crate) fn generate() -> Vec<Case> {
     let mut dice = Dice::new(setting("HELIU_ORACLE_SEED", SEED) as u64);
     let wanted = setting("HELIU_ORACLE_CASES", CASES);
     let mut out: Vec<Case> = found::FOUND.iter().map(|e| cases::found(e)).collect();
+    out.extend(written::all());
     let mut round = 0;
     while out.len() < wanted {
         let depth = [0, 0, 1, 0, 1, 2][round % 6];
