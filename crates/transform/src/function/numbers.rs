@@ -172,7 +172,7 @@ fn like_all<'a>(v: &Sv<'a>, a: &[Sv<'a>], env: &FnEnv) -> Sv<'a> {
     if moments || dates && times {
         let digits = a.iter().map(|v| match v {
             Sv::Moment(_, fsp) | Sv::Time(_, fsp) => *fsp,
-            v if v.is_text() => v.as_moment(env).map_or(0, |t| t.1),
+            v if v.is_text() => v.as_moment(env).map_or(6, |t| t.1),
             _ => 0,
         });
         let fsp = digits.max().unwrap_or(0);

@@ -7,7 +7,7 @@ use bigdecimal::BigDecimal;
 
 use super::cases::Case;
 use super::compare::{Answer, Outcome, equal};
-use super::likeness::{long, moved_by_one, number, plain, shortened, trimmed};
+use super::likeness::{alike, floating, long, moved_as_text, number, plain, with};
 use super::ours;
 use super::slips::SLIPS;
 
@@ -71,19 +71,6 @@ const MEANT: &[Decided] = &[
         },
     },
     Decided {
-        id: "text rounded as a number",
-        reason: "exact and half away from zero here (rule Fn8), a floating number rounded half to even there",
-        test: |case, ours, theirs| {
-            let called = ["ROUND(", "FORMAT(", "TRUNCATE("].iter().any(|f| case.ours.contains(f));
-            let (Some(a), Answer::Text { text, .. }) = (ours.text(), theirs) else { return false };
-            let (Ok(a), Ok(b)) = (number(&a), number(text)) else { return false };
-            // One unit of the last digit that either shows.
-            let scale = a.fractional_digit_count().max(b.fractional_digit_count()).max(0);
-            let unit = BigDecimal::new(1.into(), if scale == 0 { -3 } else { scale });
-            called && (a - b).abs() <= unit
-        },
-    },
-    Decided {
         id: "patterns that TO_CHAR cannot read",
         reason: "an error here; there too where they are written down, and NULL where they are computed",
         test: |case, ours, theirs| {
@@ -132,37 +119,6 @@ const MEANT: &[Decided] = &[
         id: "rows inside of rows",
         reason: "an error here; each level would repeat the one inside of it",
         test: |_, ours, _| matches!(ours, Outcome::Error(e) if e.contains("a row has no place inside")),
-    },
-    Decided {
-        id: "letters of a floating number",
-        reason: "text in arithmetic is exact here (rule Fn8) and has fewer of them",
-        test: |case, _, _| {
-            let arithmetic = [" - ", " + ", " * ", " / ", " % ", "MOD"].iter().any(|o| case.ours.contains(o));
-            arithmetic
-                && ["LENGTH((", "BIN((", "PAD((", "TRIM(", "AS CHAR("].iter().any(|f| case.ours.contains(f))
-        },
-    },
-    Decided {
-        id: "whole numbers beyond 53 bits, as hexadecimals",
-        reason: "exact here, by a floating number there",
-        test: |case, ours, theirs| {
-            let Answer::Text { text, .. } = theirs else { return false };
-            let same = |o: String| o.len() == text.len();
-            case.ours.contains("HEX(") && long(case) && ours.text().is_some_and(same)
-        },
-    },
-    Decided {
-        id: "long numbers inside of a text",
-        reason: "all of their digits here (rule Fn8), 15 to 17 there",
-        test: |_, ours, theirs| {
-            let (Some(a), Answer::Text { text, .. }) = (ours.text(), theirs) else { return false };
-            let digits = |s: &str| ["000000", "999999"].iter().any(|r| s.contains(r));
-            let exponent = ["e15", "e16", "e17", "e18", "e19", "e2", "e3"].iter().any(|e| text.contains(e));
-            shortened(&a) == shortened(text)
-                || a.len() > 7 && exponent && !a.contains('e')
-                || digits(text) && !digits(&a)
-                || moved_by_one(&a, text)
-        },
     },
     Decided {
         id: "GREATEST with a DATE that is none",
@@ -224,104 +180,47 @@ const MEANT: &[Decided] = &[
         },
     },
     Decided {
+        id: "text as a number",
+        reason: "exact, and rounded half away from zero here (rule Fn8); a floating number of 15 to 17 digits there",
+        test: |case, _, theirs| {
+            let inside = |text: &str| case.ours.contains("JSON_") && long(case) && text.contains("e15");
+            matches!(theirs, Answer::Text { text, .. } if inside(text))
+                || [false, true].into_iter().any(|every| alike(&ours(&floating(case, every)), theirs))
+        },
+    },
+    Decided {
         id: "dates moved as text",
-        reason: "stay dates here: in comparisons, as a number, with the fraction as written; text there",
-        test: |case, ours, theirs| {
-            let called =
-                ["ADDTIME('", "SUBTIME('", "INTERVAL", "TIMESTAMPADD", "ADDDATE", "SUBDATE", "ADD_MONTHS("]
-                    .iter()
-                    .any(|f| case.ours.contains(f));
-            let chosen = ["GREATEST(", "LEAST("].iter().any(|f| case.ours.contains(f));
-            let whole = ["SIGNED", "INTEGER"].iter().any(|t| case.ours.contains(t));
-            let decides = ["IF(", "CASE "].iter().any(|c| case.ours.contains(c))
-                && [" < ", " > ", " = "].iter().any(|c| case.ours.contains(c));
-            let (Some(a), Answer::Text { text, .. }) = (ours.text(), theirs) else {
-                return called && decides;
-            };
-            let compared = matches!(case.group, "operator" | "shape") && matches!(a.as_str(), "0" | "1");
-            let year = matches!(theirs, Answer::Text { approximate: true, .. }) && a.starts_with(text);
-            let between = decides || case.ours.contains(" BETWEEN ");
-            called && (whole || compared || between || chosen || year || trimmed(&a) == trimmed(text))
+        reason: "stay dates here: in comparisons, and as a number; text there",
+        test: |case, ours_text, theirs| {
+            let moved = [false, true].map(|plain| moved_as_text(case, plain));
+            let whole = with(case, format!("CONCAT({})", case.ours));
+            // A time of a text that is a date shows the digits of a text.
+            let digits = ["(ADDTIME('", "(SUBTIME('"].iter().any(|f| case.ours.contains(f))
+                && ours_text
+                    .text()
+                    .is_some_and(|o| matches!(theirs, Answer::Text { text, .. } if *text == o + ".000000"));
+            digits || moved.iter().chain([&whole]).any(|c| equal(&ours(c), theirs))
         },
     },
     Decided {
-        id: "digits of the branches that were not taken",
-        reason: "count where they are written down or bound here; those of computed branches too there",
-        test: |case, ours, theirs| {
-            let choice = ["IF(", "IFNULL(", "COALESCE(", "CASE ", "NVL", "GREATEST(", "LEAST("];
-            let (Some(a), Answer::Text { text, .. }) = (ours.text(), theirs) else { return false };
-            let close = match (number(&a), number(text)) {
-                (Ok(x), Ok(y)) => {
-                    let scale = x.fractional_digit_count().min(y.fractional_digit_count()).max(4);
-                    x.round(scale) == y.round(scale)
-                }
-                _ => false,
-            };
-            let zeros = |s: &str| s.replace(['0', '.'], "");
-            let counted = ["LENGTH(", "TRIM(", "SHA", "MD5(", "CRC32(", "HEX(", "BASE64("]
-                .iter()
-                .any(|f| case.ours.contains(f));
-            let cast = case.ours.contains("AS CHAR)") && (a.starts_with(text) || text.starts_with(&a));
-            let chosen = choice.iter().any(|c| case.ours.contains(c));
-            let rounded = case.ours.contains("ROUND((ROUND(") && zeros(&a) == zeros(text);
-            cast || rounded
-                || chosen && (close || counted || trimmed(&a) == trimmed(text) || zeros(&a) == zeros(text))
-        },
-    },
-    Decided {
-        id: "text in arithmetic",
-        reason: "exact here (rule Fn8), a floating number of 15 to 17 digits there",
-        test: |case, ours, theirs| {
-            if matches!(theirs, Answer::Null) {
-                return ["NULLIF(", "LN("].iter().any(|f| case.ours.contains(f)) && long(case);
-            }
-            if case.ours.contains("FORMAT(") && long(case) {
-                return true;
-            }
-            let (Some(a), Answer::Text { text, approximate }) = (ours.text(), theirs) else { return false };
-            let (Ok(x), Ok(y)) = (number(&a), number(text)) else { return false };
-            let large = x.abs().max(y.abs());
-            let close = (&x - &y).abs() <= large * BigDecimal::new(1.into(), 9);
-            let long = long(case);
-            let rest =
-                ["%", "MOD", "FORMAT("].iter().any(|f| case.ours.contains(f)) && (*approximate || long);
-            close && (*approximate || long) || *approximate && long || rest
-        },
-    },
-    Decided {
-        id: "GREATEST and LEAST of text as a number",
-        reason: "the text is chosen first here; there its numbers are compared",
-        test: |case, ours, theirs| {
-            let called = ["GREATEST(", "LEAST("].iter().any(|f| case.ours.contains(f));
-            let inside = ["(GREATEST(", "(LEAST("].iter().any(|f| case.ours.contains(f))
-                || !["GREATEST(", "LEAST("].iter().any(|f| case.ours.starts_with(f));
-            called && inside && matches!((ours, theirs), (Outcome::Value(_), Answer::Text { .. }))
-        },
-    },
-    Decided {
-        id: "a choice between dates, times and texts",
-        reason: "stays what was chosen here; there all become of one kind",
+        id: "a choice between a date and a text, as a number",
+        reason: "the date's digits here; the number at the beginning of a text there",
         test: |case, ours, theirs| {
             let choice = ["IF(", "COALESCE(", "CASE ", "IFNULL("].iter().any(|c| case.ours.contains(c));
-            let inside = ["AS TIME", "AS DECIMAL(20,2)) + 1", "(CONCAT(COALESCE(", "GREATEST((", "LEAST(("]
-                .iter()
-                .any(|f| case.ours.contains(f));
-            if choice && case.ours.contains("DATE(") && inside {
-                return true;
-            }
-            let (Some(a), Answer::Text { text, approximate }) = (ours.text(), theirs) else { return false };
-            let number = *approximate && case.ours.contains("DATE(") && a.len() >= 8 && a.starts_with(text);
-            // A date became a date and time, or a time one of today.
-            let longer = a.len() >= 8 && (text.starts_with(&a) || text.ends_with(&a));
-            // As a number it is its year.
-            let year = a.split('.').next().is_some_and(|d| d.len() == 8)
-                && case.ours.contains("DATE(")
-                && text
-                    .get(..4)
-                    .and_then(|y| y.parse::<i64>().ok())
-                    .zip(a.get(..4).and_then(|y| y.parse().ok()))
-                    .is_some_and(|(x, y): (i64, i64)| (x - y).abs() <= 1);
-            choice && (number || longer || year)
+            let (Some(a), Answer::Text { text, approximate: true }) = (ours.text(), theirs) else {
+                return false;
+            };
+            choice && case.ours.contains("DATE(") && a.len() >= 8 && a.get(..4) == text.get(..4)
+        },
+    },
+    Decided {
+        id: "whole decimals that are rounded",
+        reason: "are whole numbers here and show no digits; there those they were rounded to, as a DECIMAL",
+        test: |case, ours, theirs| {
+            let (Some(a), Answer::Text { text, .. }) = (ours.text(), theirs) else { return false };
+            let (Ok(x), Ok(y)) = (number(&a), number(text)) else { return false };
+            let rounded = case.ours.contains("AS DECIMAL") && case.ours.contains("ROUND(");
+            rounded && y.round(x.fractional_digit_count()) == x
         },
     },
     Decided {
