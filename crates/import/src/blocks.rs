@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use heliu_model::text;
 use serde_json::{Map, Value};
 
 use crate::read::{Reader, is_blank};
@@ -63,10 +64,43 @@ pub(crate) fn blocks(source: &Source) -> Found {
             }
         };
         at = at.max(block.to);
+        let invisible = seen(&mut block.value);
+        if let Some(c) = invisible {
+            let done = text!("taken out of names: nobody sees it", "已从名称中去除不可见字符");
+            let found = format!("U+{:04X}", u32::from(c));
+            block.notes.push(Note { at: from, kind: Kind::Blank, found, done, count: 1 });
+        }
         block.notes.extend(inside(source, &block));
         out.blocks.push(block);
     }
     out
+}
+
+/// Takes invisible characters out of all names; the first one is told.
+fn seen(map: &mut Map<String, Value>) -> Option<char> {
+    let invisible =
+        |c: char| matches!(c, '\u{200b}' | '\u{200c}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}');
+    fn inner(value: &mut Value) -> Option<char> {
+        match value {
+            Value::Object(map) => seen(map),
+            // All of them are to be mended.
+            Value::Array(list) => list.iter_mut().fold(None, |found, v| {
+                let here = inner(v);
+                found.or(here)
+            }),
+            _ => None,
+        }
+    }
+    let mut found = map.keys().find_map(|k| k.chars().find(|c| invisible(*c)));
+    if found.is_some() {
+        let old = std::mem::take(map);
+        map.extend(old.into_iter().map(|(k, v)| (k.replace(invisible, ""), v)));
+    }
+    for value in map.values_mut() {
+        let here = inner(value);
+        found = found.or(here);
+    }
+    found
 }
 
 impl Found {

@@ -59,6 +59,14 @@ pub(crate) struct Contents {
     pub loose_items: usize,
 }
 
+impl Contents {
+    /// True when all documents are of the same side.
+    pub(crate) fn one_sided(&self) -> bool {
+        let of = |side: Side| self.docs.iter().any(|d| d.side == Some(side));
+        of(Side::Source) != of(Side::Target) && self.docs.iter().all(|d| d.side.is_some())
+    }
+}
+
 /// Sorts the blocks of a text.
 pub(crate) fn contents(blocks: &[Block]) -> Contents {
     let mut out = Contents::default();

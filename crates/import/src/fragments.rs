@@ -23,8 +23,9 @@ enum Start {
     Item,
 }
 
-/// The fragments of a text that holds no document as a whole. Cost is linear, as that of the documents.
-pub(crate) fn fragments(source: &Source, blocks: &[Block]) -> Vec<Block> {
+/// The fragments of a text, but for what stands in its whole documents, by their places in `blocks`. Cost is linear, as
+/// that of the documents.
+pub(crate) fn fragments(source: &Source, blocks: &[Block], whole: &[usize]) -> Vec<Block> {
     let text = source.text.as_str();
     let limit = 16 * text.len() as u64 + 100_000;
     let mut out: Vec<Block> = Vec::new();
@@ -33,11 +34,17 @@ pub(crate) fn fragments(source: &Source, blocks: &[Block]) -> Vec<Block> {
         if work > limit {
             break;
         }
+        let around = whole.iter().filter_map(|n| blocks.get(*n)).find(|b| b.from <= from && from < b.to);
+        if let Some(document) = around {
+            at = document.to;
+            continue;
+        }
         if start != Start::Member && within(blocks, from) {
             at = from + first(text, from);
             continue;
         }
         let mut reader = Reader::new(text, from, work, limit);
+        reader.fragment = true;
         let value = read(&mut reader, start);
         work = reader.work + 1;
         let Some(value) = value else {

@@ -37,11 +37,32 @@ pub(crate) enum Guess {
     Sure(String),
     /// The text speaks of this platform.
     Mentioned(String),
+    /// Only this platform has interfaces that begin as this one does.
+    Alike(String),
     /// Nothing is known.
     None,
 }
 
 const SQL: &[&str] = &["batchexecute", "execute", "select"];
+/// Beginnings that say nothing of whose an interface is.
+const GENERAL: &[&str] = &[
+    "api",
+    "open",
+    "openapi",
+    "rest",
+    "restful",
+    "service",
+    "services",
+    "user",
+    "item",
+    "items",
+    "stock",
+    "order",
+    "orders",
+    "shops",
+    "inventory",
+    "sku",
+];
 const NO_OP: &[&str] = &["写入空操作", "空操作"];
 
 impl Known {
@@ -78,6 +99,10 @@ impl Known {
                 None => Guess::None,
             };
         }
+        // Other interfaces of one platform begin alike.
+        if let Some(one) = self.family_of(&low) {
+            return Guess::Alike(self.connector(&[one]));
+        }
         // Of the platforms that the text speaks of, the one named most; a target's is never the source's.
         let others = ["heliu", "mysql", "sqlite", "http"];
         // Pictures are adverts; what they are called says nothing of the document.
@@ -107,6 +132,35 @@ impl Known {
     pub(crate) fn platform_of(&self, api: &str) -> Option<&str> {
         let mut of: Vec<&str> =
             self.interfaces.iter().filter(|i| i.answers_to(api)).map(|i| i.platform.as_str()).collect();
+        of.dedup();
+        match of.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        }
+    }
+
+    /// The platform that alone has interfaces with this beginning: what stands before the second `/` of a path or the
+    /// first `.` of a method, and the next part too where many platforms' begin so.
+    fn family_of(&self, low: &str) -> Option<&str> {
+        let begins = |name: &str| -> Option<String> {
+            let name = name.trim().trim_start_matches('/').to_ascii_lowercase();
+            let mark = if name.contains('/') { '/' } else { '.' };
+            let version = |part: &str| {
+                part.strip_prefix('v').is_some_and(|v| v.starts_with(|c: char| c.is_ascii_digit()))
+            };
+            let mut parts = name.split(mark);
+            let first = parts.next().filter(|f| f.len() > 2 && !version(f))?;
+            let second = parts.next()?;
+            if !GENERAL.contains(&first) {
+                return Some(format!("{first}{mark}"));
+            }
+            parts.next().map(|_| format!("{first}{mark}{second}{mark}"))
+        };
+        let wanted = begins(low)?;
+        let names =
+            |i: &Interface| i.names.iter().chain([&i.path]).any(|n| begins(n).as_ref() == Some(&wanted));
+        let mut of: Vec<&str> =
+            self.interfaces.iter().filter(|i| names(i)).map(|i| i.platform.as_str()).collect();
         of.dedup();
         match of.as_slice() {
             [one] => Some(one),
@@ -165,6 +219,9 @@ fn mentions(text: &str, path: &str) -> bool {
 impl Interface {
     fn answers_to(&self, api: &str) -> bool {
         let api = api.trim();
-        self.path.eq_ignore_ascii_case(api) || self.names.iter().any(|n| n.eq_ignore_ascii_case(api))
+        // Documents leave a path's first slash out.
+        let path = if api.contains('/') { self.path.trim_start_matches('/') } else { &self.path };
+        path.eq_ignore_ascii_case(api.trim_start_matches('/'))
+            || self.names.iter().any(|n| n.eq_ignore_ascii_case(api))
     }
 }

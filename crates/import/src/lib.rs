@@ -6,11 +6,13 @@
 mod aliases;
 mod bare;
 mod blocks;
+mod brackets;
 mod documents;
 mod fragments;
 mod known;
 mod maps;
 mod plan;
+mod python;
 mod read;
 mod repair;
 mod rewrite;

@@ -53,9 +53,20 @@ impl Reading {
         let mut known = contents(&found.blocks);
         if known.docs.is_empty() && known.plans.is_empty() {
             // No document as a whole; what people paste may be a part of one.
-            let parts = fragments(&source, &found.blocks);
+            let parts = fragments(&source, &found.blocks, &[]);
             found.blocks.extend(parts);
             known = contents(&found.blocks);
+        } else if known.plans.is_empty() && known.one_sided() {
+            // The other side may have lost the braces around it; a part without its interface is a quotation.
+            let whole: Vec<usize> = known.docs.iter().map(|d| d.block).collect();
+            let mut parts = fragments(&source, &found.blocks, &whole);
+            parts
+                .retain(|p| p.value.get("api").and_then(Value::as_str).is_some_and(|s| !s.trim().is_empty()));
+            if !parts.is_empty() {
+                found.blocks.extend(parts);
+                found.blocks.sort_by_key(|b| b.from);
+                known = contents(&found.blocks);
+            }
         }
         let contents = known;
         Reading { source, found, contents }
@@ -251,6 +262,13 @@ impl Importer<'_> {
         }
         let (name, message) = match self.options.known.guess(api, side, self.text, other) {
             Guess::Sure(name) => return name,
+            Guess::Alike(name) => {
+                let message = text!(
+                    "the connector `{name}` is a guess: that platform's interfaces begin like `{api}`",
+                    "连接器 `{name}` 是推测:该平台的接口与 `{api}` 开头相同"
+                );
+                (name, message)
+            }
             Guess::Mentioned(name) => {
                 let message = text!(
                     "the connector `{name}` is a guess: the text speaks of that platform",
@@ -302,7 +320,7 @@ impl Importer<'_> {
             let connector = match given {
                 Some(c) => c.to_owned(),
                 None => match self.options.known.guess(&one.path, Side::Source, self.text, None) {
-                    Guess::Sure(c) | Guess::Mentioned(c) => c,
+                    Guess::Sure(c) | Guess::Mentioned(c) | Guess::Alike(c) => c,
                     Guess::None => "source".to_owned(),
                 },
             };
@@ -417,6 +435,8 @@ fn pairs(docs: &[Doc]) -> Vec<Pair<'_>> {
     for doc in docs {
         let side = doc.side.unwrap_or(match out.last() {
             Some(p) if p.source.is_some() && p.target.is_none() => Side::Target,
+            // A sample request behind the document that it is a sample of.
+            Some(p) if p.target.is_some_and(|t| t.value.get("api") == doc.value.get("api")) => Side::Target,
             _ => Side::Source,
         });
         if printed_before(&mut out, doc, side) {

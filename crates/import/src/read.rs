@@ -43,10 +43,12 @@ pub(crate) struct Reader<'a> {
     /// Characters looked at, and how many may be.
     pub(crate) work: u64,
     pub(crate) limit: u64,
+    /// A part without its document: what stands between its members may as well end it.
+    pub(crate) fragment: bool,
     /// Lists around the position.
-    lists: usize,
+    pub(crate) lists: usize,
     /// Note that counts blanks.
-    blanks: Option<usize>,
+    pub(crate) blanks: Option<usize>,
 }
 
 pub(crate) fn is_blank(c: char) -> bool {
@@ -119,7 +121,7 @@ fn goes_on(mut behind: &str) -> bool {
 
 impl<'a> Reader<'a> {
     pub fn new(text: &'a str, at: usize, work: u64, limit: u64) -> Self {
-        Reader { text, at, notes: Vec::new(), work, limit, lists: 0, blanks: None }
+        Reader { text, at, notes: Vec::new(), work, limit, fragment: false, lists: 0, blanks: None }
     }
 
     pub fn rest(&self) -> &'a str {
@@ -261,13 +263,7 @@ impl<'a> Reader<'a> {
                         );
                         return Part::Whole(Value::Object(map));
                     }
-                    self.note(
-                        self.at,
-                        Kind::Bracket,
-                        &c.to_string(),
-                        text!("removed: nothing is open for it", "没有对应的开括号,已去除"),
-                    );
-                    self.step(c);
+                    self.stray(c);
                     continue;
                 }
                 Some(c @ (',' | wide::COMMA)) => {
@@ -276,6 +272,9 @@ impl<'a> Reader<'a> {
                     continue;
                 }
                 _ => {}
+            }
+            if self.words_between() {
+                continue;
             }
             let start = self.at;
             let value = match self.name() {
@@ -299,8 +298,13 @@ impl<'a> Reader<'a> {
                 }
                 return Part::Cut(Value::Object(map), kept);
             }
+            let behind = self.place();
             if !self.separated(|r| r.begins_name(), CLOSERS) {
                 return Part::Cut(Value::Object(map), false);
+            }
+            if self.lists > 0 && matches!(self.peek(), Some('{' | wide::OPEN_BRACE)) {
+                self.close(behind, '}');
+                return Part::Whole(Value::Object(map));
             }
         }
     }
@@ -349,6 +353,12 @@ impl<'a> Reader<'a> {
             match self.peek() {
                 None => return Some(of_items(items)),
                 Some(c @ ('}' | wide::CLOSE_BRACE)) => {
+                    if self.lists == 1 && of_items(items) && self.more_items(c.len_utf8()) {
+                        self.stray(c);
+                        self.gap();
+                        _ = self.take(',', &[wide::COMMA]);
+                        continue;
+                    }
                     self.note(
                         self.at,
                         Kind::Bracket,
@@ -364,8 +374,15 @@ impl<'a> Reader<'a> {
                 }
                 _ => {}
             }
+            if self.words_between() {
+                continue;
+            }
             let (start, object) = (self.at, matches!(self.peek(), Some('{' | wide::OPEN_BRACE)));
-            match self.value(depth + 1) {
+            let part = match items.last() {
+                Some(Value::Object(before)) if self.lost_brace(before) => self.members(depth + 1, Map::new()),
+                _ => self.value(depth + 1),
+            };
+            match part {
                 Part::Whole(v) => items.push(v),
                 Part::Cut(v, true) => {
                     items.push(v);
@@ -379,8 +396,13 @@ impl<'a> Reader<'a> {
                     return Some(kept);
                 }
             }
+            let behind = self.place();
             if !self.separated(|r| r.begins_value(), CLOSERS) {
                 return Some(of_items(items));
+            }
+            if items.last().is_some_and(|last| self.next_member(last)) {
+                self.close(behind, ']');
+                return None;
             }
         }
     }
@@ -388,7 +410,11 @@ impl<'a> Reader<'a> {
     /// Steps over the comma behind a member or element; false when the text does not go on.
     fn separated(&mut self, more: impl Fn(&Self) -> bool, closers: &[char]) -> bool {
         let end = self.at;
-        let before = self.gap();
+        let mut before = self.gap();
+        if self.words_between() {
+            self.gap();
+            before.elided = true;
+        }
         match self.peek() {
             None => false,
             Some(c) if closers.contains(&c) => true,
@@ -510,10 +536,8 @@ impl<'a> Reader<'a> {
                 None => self.object(depth),
             },
             '[' | wide::OPEN_BRACKET | wide::OPEN_LENS => self.list(depth),
-            c if is_quote(c) => match self.string(Place::Value) {
-                Some(s) => Part::Whole(Value::String(s)),
-                None => nothing,
-            },
+            c if is_quote(c) => self.text_value(),
+            _ if self.string_prefix() => self.text_value(),
             '0'..='9' | '-' | '+' | '.' => self.number(),
             ',' | wide::COMMA | '}' | wide::CLOSE_BRACE => {
                 if !gap.elided {

@@ -191,7 +191,10 @@ impl Reader<'_> {
             return;
         }
         let found = format!("\\{c}");
-        if matches!(c, '\'' | '_' | '`' | '*' | '[' | ']' | '#' | '~' | '<' | '>') {
+        // In a table Markdown wants a backslash before the bar of a reference.
+        let bar =
+            c == '|' && out.rfind("{{").is_some_and(|open| out.rfind("}}").is_none_or(|close| close < open));
+        if bar || matches!(c, '\'' | '_' | '`' | '*' | '[' | ']' | '#' | '~' | '<' | '>') {
             self.note(at, Kind::Escape, &found, text!("read as `{c}`", "按 `{c}` 读取"));
             out.push(c);
             self.step(c);
@@ -226,11 +229,26 @@ impl Reader<'_> {
                 then.chars().next().is_none_or(|c| is_quote(c) || matches!(c, '}' | ']' | '{' | '['))
             }
             '/' => next.starts_with("//") || next.starts_with("/*"),
+            '#' => newline || (blank > 0 && self.remark(next)),
             '.' => next.starts_with("..."),
             '…' => true,
             c if is_quote(c) => newline || looks_like_name(next),
             _ => newline,
         }
+    }
+
+    /// True when the rest of the line is a remark behind a text: nothing in it ends a text, and what follows goes on with
+    /// the object or the list.
+    fn remark(&mut self, s: &str) -> bool {
+        let line = s.split('\n').next().unwrap_or(s);
+        let behind = s.get(line.len()..).unwrap_or("").trim_start_matches([' ', '\t', '\r', '\n']);
+        self.work += (s.len() - behind.len()) as u64;
+        let ends = line.trim_end().trim_end_matches([',', wide::COMMA]).ends_with(is_quote);
+        !ends
+            && behind
+                .chars()
+                .next()
+                .is_none_or(|c| is_quote(c) || matches!(c, '}' | ']' | '{' | '[' | ',' | '#'))
     }
 
     /// True when JSON that is quoted inside the text is closed further on in the line, and a quote behind it ends the

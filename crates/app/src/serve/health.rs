@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use heliu_model::{Failure, text};
+use heliu_model::{Class, Failure, text};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -45,7 +45,11 @@ pub async fn bind(address: &str) -> Result<TcpListener, Stop> {
         );
         return Err(bad(en, zh).into());
     }
-    TcpListener::bind(named).await.map_err(|e| bad(&e.to_string(), &e.to_string()).into())
+    // A sound address that is taken is no fault of the command line.
+    TcpListener::bind(named).await.map_err(|e| {
+        let said = bad(&e.to_string(), &e.to_string());
+        Failure { class: Class::Transient, ..said }.into()
+    })
 }
 
 /// Answers until the service ends.

@@ -337,3 +337,65 @@ async fn paths_and_bodies_are_filled_from_the_request() {
     assert!(shown["source"]["url"].as_str().unwrap().contains("/v2/app/A"), "{shown}");
     assert_eq!(stub.calls(), 1);
 }
+
+/// `otherapi` and its companions stand at the top, in `otherResponse`, `otherRequest` or `request`, as the platform's
+/// guide has it; wherever they stand, each element is read by a call of its own, and they are no parameters of the list.
+#[tokio::test(flavor = "multi_thread")]
+async fn details_are_read_wherever_the_document_tells_of_them() {
+    let stub = Stub::new(|s| {
+        let body = s.json();
+        Reply::json(&match s.path.as_str() {
+            "/list" => json!({"code": 0, "data": {"list": ["A", "B"]}}),
+            "/heads" => json!({"code": 0, "data": {"list": [{"no": "A"}, {"no": "B"}]}}),
+            _ => json!({"code": 0, "info": {"no": body["no"], "amount": "7.50"}}),
+        })
+    })
+    .await;
+    let p = Project::new();
+    let connector =
+        format!("platform = \"http\"\nbase_url = \"{}\"\n[credentials]\nauth = \"none\"\n", stub.url);
+    p.write("connectors/api.toml", &connector);
+    p.write("connectors/heliu.toml", "platform = \"heliu\"\n");
+    let item =
+        |field: &str, value: &str| json!({"field": field, "label": field, "type": "string", "value": value});
+    let pairs = [("otherapi", "/detail"), ("detailkey1", "no"), ("detailkey", "info")];
+    for (n, place) in ["top", "otherResponse", "otherRequest", "request", "wecom"].into_iter().enumerate() {
+        let mut told: Vec<(&str, &str)> = pairs.to_vec();
+        let mut api = "/heads";
+        if place == "wecom" {
+            (told[1].0, api) = ("otherkey", "/list");
+        } else {
+            told.push(("detailkey2", "no"));
+        }
+        let mut source =
+            json!({"api": api, "method": "POST", "id": "no", "number": "no", "request": [item("kind", "1")]});
+        match place {
+            "top" => told.iter().for_each(|(k, v)| source[*k] = json!(v)),
+            "request" => {
+                told.iter().for_each(|(k, v)| source["request"].as_array_mut().unwrap().push(item(k, v)))
+            }
+            _ => {
+                let list = if place == "otherResponse" { place } else { "otherRequest" };
+                source[list] = told.iter().map(|(k, v)| item(k, v)).collect();
+            }
+        }
+        let before = stub.calls();
+        p.plan(
+            place,
+            &json!({"source": {"connector": "api", "metadata": source},
+                "target": {"connector": "heliu", "metadata": {"api": "写入空操作"}}}),
+        );
+        let run = p.run(&["run", place, "--json"]).await.exits(0).json();
+        assert_eq!(
+            (number(&run, "/records/new"), number(&run, "/target/written")),
+            (2, 2),
+            "{n} {place}: {run}"
+        );
+        let asked = stub.log().split_off(before);
+        let lists: Vec<Value> = asked.iter().filter(|s| s.path == api).map(Seen::json).collect();
+        assert!(lists.iter().all(|b| *b == json!({"kind": "1"})), "{place}: {lists:?}");
+        assert_eq!(asked.iter().filter(|s| s.path == "/detail").count(), 2, "{place}");
+        let record = p.run(&["trace", place, "--id", "A", "--json"]).await.exits(0).lines();
+        assert!(record.iter().any(|e| e["content"]["amount"] == "7.50"), "{place}: {record:?}");
+    }
+}

@@ -63,7 +63,7 @@ async fn every_operation_of_kingdee_does_what_it_says() {
         usize,
         &'static [&'static str],
     );
-    let cases: [Case; 9] = [
+    let cases: [Case; 11] = [
         ("draft", "batchSave", Some("Draft"), true, "Draft", 3, &["P-1 Z", "P-2 Z", "P-3 Z"]),
         ("remove", "batchSave", Some("Delete"), false, "Delete", 3, &[]),
         ("save", "batchSave", None, true, "BatchSave", 1, &["P-1 A", "P-2 A", "P-3 A"]),
@@ -80,6 +80,9 @@ async fn every_operation_of_kingdee_does_what_it_says() {
             &["P-1 D", "P-2 D", "P-3 D"],
         ),
         ("clear", "delete", None, false, "Delete", 3, &[]),
+        // The form that is published most: its rows decide how many a call carries.
+        ("saves", "batchSave", Some("Save"), true, "BatchSave", 1, &["P-1 A", "P-2 A", "P-3 A"]),
+        ("clear-saved", "delete", None, false, "Delete", 3, &[]),
         ("approve", "batchSave", Some("Audit"), true, "BatchSave", 1, &["P-1 C", "P-2 C", "P-3 C"]),
     ];
     for (name, api, operation, content, service, calls, after) in cases {

@@ -173,9 +173,10 @@ async fn jushuitan_orders_into_kingdee_what_is_refused_stands_alone() {
     assert!(failed.lines().iter().all(|r| r["reason"].to_string().contains("供应商不能为空")), "{failed:?}");
 }
 
-/// Published documents write `batchSave` with the operation `Save`, one record or many at a time.
+/// Published documents write `batchSave` with the operation `Save`: without rows the service that takes one document,
+/// with rows the one that takes as many.
 #[tokio::test(flavor = "multi_thread")]
-async fn kingdees_save_service_takes_one_document() {
+async fn rows_decide_how_many_documents_kingdees_save_takes() {
     for grouped in [false, true] {
         let jst = crate::harness::sandbox(40, "").await;
         let k3 = stand_in("kingdee", 0, "").await;
@@ -198,8 +199,9 @@ async fn kingdees_save_service_takes_one_document() {
         assert!(written > 0 && k3.records("saved").len() as u64 == written, "{run}");
         let calls = p.run(&["calls", name, "--json"]).await.exits(0).lines();
         let saves: Vec<&Value> = calls.iter().filter(|c| c["kind"] == "write").collect();
-        assert!(saves.len() as u64 >= written, "{}", saves.len());
-        assert!(saves.iter().all(|c| c.to_string().contains("DynamicFormService.Save.")), "{:?}", saves[0]);
+        assert_eq!(saves.len() as u64 >= written, !grouped, "{}", saves.len());
+        let service = if grouped { "DynamicFormService.BatchSave." } else { "DynamicFormService.Save." };
+        assert!(saves.iter().all(|c| c.to_string().contains(service)), "{:?}", saves[0]);
     }
 }
 

@@ -282,6 +282,11 @@ async fn the_health_page_is_for_this_machine_only() {
     assert_eq!(s.stop().await, 0);
     let refused = p.run(&["serve", "--headless", "--listen", "0.0.0.0:0", "--json"]).await.exits(2).json();
     assert_eq!(refused["error"]["code"], "HL-8003");
+    // An address that is taken is no fault of the command line: the service could not start.
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = other.local_addr().unwrap().to_string();
+    let refused = p.run(&["serve", "--headless", "--listen", &taken, "--json"]).await.exits(3).json();
+    assert_eq!(refused["error"]["code"], "HL-8003", "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

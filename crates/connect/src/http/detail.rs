@@ -16,6 +16,9 @@ use crate::manifest::{DetailForm, Route};
 /// Bytes of details that are kept for the next pass over the same window.
 const KEPT: usize = 32 << 20;
 
+/// What tells of details; among the items of a document it is no parameter of the list.
+const TOLD: [&str; 5] = ["otherapi", "otherkey", "detailkey", "detailkey1", "detailkey2"];
+
 /// How details are read.
 pub(super) struct Detail {
     route: Arc<Route>,
@@ -35,11 +38,16 @@ pub(super) struct Details {
 
 impl Detail {
     /// The rule of the catalogue, or of the document: `otherapi`, `detailkey1` (parameter), `detailkey2` (key inside the
-    /// element), `detailkey` (place of the record), at the top or in `otherResponse` (dialect §2.2).
+    /// element), `detailkey` (place of the record), at the top, in `otherResponse`, `otherRequest` or `request` (dialect §2.2).
     pub fn of(form: Option<&DetailForm>, meta: &Metadata, account: &Arc<Account>) -> Option<Detail> {
         let own = |name: &str| {
             let top = meta.raw.get_path(name).map(|v| v.in_text()).filter(|s| !s.is_empty());
-            top.or_else(|| meta.reply_key(name).map(str::to_owned)).filter(|s| !s.is_empty())
+            let item = || {
+                let mut items = meta.other_request.iter().chain(&meta.request);
+                let value = items.find(|i| i.field.eq_ignore_ascii_case(name))?.value.as_ref()?;
+                Some(value.in_text().trim().to_owned())
+            };
+            top.or_else(|| meta.reply_key(name).map(str::to_owned)).or_else(item).filter(|s| !s.is_empty())
         };
         let form = match own("otherapi") {
             Some(api) => DetailForm {
@@ -61,6 +69,18 @@ impl Detail {
             place: Path::with_slashes(&form.place),
             route,
         })
+    }
+
+    /// Takes what tells of details out of the list's parameters.
+    pub fn leave_out(params: &mut Map) {
+        let told: Vec<String> = params
+            .iter()
+            .map(|(k, _)| k.to_owned())
+            .filter(|k| TOLD.iter().any(|t| k.eq_ignore_ascii_case(t)))
+            .collect();
+        for name in told {
+            params.remove(&name);
+        }
     }
 
     /// Replaces the list's elements by their details.

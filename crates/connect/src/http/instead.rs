@@ -18,6 +18,10 @@ pub(crate) fn interface(manifest: &Manifest, meta: &Metadata) -> Result<String, 
     let Some((place, said)) = operation(meta, form) else { return Ok(own) };
     let constant = !said.contains("{{") && !said.starts_with('_');
     let by_name = constant && form.keys.iter().any(|key| names(meta, key));
+    let several = meta.operation.method.eq_ignore_ascii_case("batchArraySave") && meta.operation.rows > 1;
+    if several && !by_name && form.batched.iter().any(|v| v.eq_ignore_ascii_case(&said)) {
+        return Ok(own);
+    }
     let of = |list: &BTreeMap<String, String>| {
         list.iter().find(|(value, _)| value.eq_ignore_ascii_case(&said)).map(|(_, api)| api.clone())
     };

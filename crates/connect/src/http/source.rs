@@ -227,6 +227,10 @@ impl HttpSource {
             .request
             .render(&ctx, None)
             .map_err(|e| Failure::config(&e.code, e.message).at(format!("source.metadata.{}", e.path)))?;
+        if self.detail.is_some() {
+            Detail::leave_out(&mut rendered.request);
+            Detail::leave_out(&mut rendered.other);
+        }
         let path = if self.route.path.contains('{') {
             Request::fill_path(&self.route.path, &mut rendered)
                 .map_err(|e| Failure::config(&e.code, e.message).at("source.metadata.api"))?

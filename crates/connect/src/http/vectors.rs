@@ -217,6 +217,53 @@ fn kingdee(v: &Json, auth: &str) -> Account {
     )
 }
 
+/// An application id without the 32 characters that hide a secret is signed with none, as the official kit does it:
+/// installations of one's own have such. The wanted digests are those of another implementation.
+#[test]
+fn a_kingdee_application_id_of_any_form_is_signed() {
+    for (id, client) in [("app", "app"), ("123_abc", "123"), ("9_c2hvcnQ=", "9")] {
+        let credentials = [
+            ("acct_id", "a"),
+            ("user_name", "u"),
+            ("app_id", id),
+            ("app_secret", "s"),
+            ("lcid", "2052"),
+            ("org_num", "0"),
+        ];
+        let account = built_in("kingdee", Some("http://k3.test/k3cloud/"), 1_700_000_000_000, &credentials);
+        let w = wire(&account, "executeBillQuery", "{}", "");
+        assert_eq!(get(&w.headers, "X-Api-ClientID"), client);
+        assert_eq!(
+            get(&w.headers, "X-Api-Signature"),
+            "MWMxYzAyODg5Mzg3YjdiNzE4ZTRlMDg1NjZhM2Y2OTE2NDNjNzk0MmMyM2JhYTYzNDJiNDM1M2JhYmVmYTc2NQ=="
+        );
+    }
+}
+
+/// Documents leave the first slash of a path out; it is the same interface, with its address and its pages.
+#[test]
+fn a_path_without_its_first_slash_is_the_same_interface() {
+    let account = built_in("dingtalk", None, 0, &[("app_key", "k"), ("app_secret", "s")]);
+    for (with, without) in [
+        ("/topapi/processinstance/listids", "topapi/processinstance/listids"),
+        ("/topapi/attendance/list", "topapi/attendance/list"),
+        ("/v1.0/workflow/processInstances", "v1.0/workflow/processInstances"),
+    ] {
+        let (a, b) = (account.route(with), account.route(without));
+        assert_eq!((&a.path, &a.base_url), (&b.path, &b.base_url));
+        assert_eq!(a.api.is_some(), b.api.is_some(), "{with}");
+    }
+    assert_eq!(
+        account.route("topapi/attendance/list").base_url.as_deref(),
+        Some("https://oapi.dingtalk.com")
+    );
+    let jst = built_in("jushuitan", None, 0, &[("app_key", "k"), ("app_secret", "s")]);
+    for name in ["/open/shops/query", "open/shops/query", "shops.query"] {
+        assert_eq!(jst.route(name).path, "/open/shops/query", "{name}");
+    }
+    assert!(jst.route("open/shops/query").api.is_some());
+}
+
 /// Our signature for a vector.
 fn ours(v: &Json) -> String {
     let p = &v["params"];

@@ -94,7 +94,12 @@ impl Manifest {
 
     fn find_api(&self, name: &str) -> (String, Option<&Arc<Api>>) {
         let prefix = &self.form.methods.prefix;
-        let path = if name.starts_with('/') || prefix.is_empty() {
+        let path = if name.starts_with('/') {
+            name.to_owned()
+        } else if name.contains('/') && !name.contains("://") {
+            // Published documents leave the first slash out.
+            format!("/{name}")
+        } else if prefix.is_empty() {
             name.to_owned()
         } else {
             format!("{prefix}{}", name.replace('.', "/"))

@@ -192,3 +192,79 @@ fn what_holds_no_metadata_is_an_error_that_says_what_is_looked_for() {
     let missing = drafts[0].problems.iter().find(|p| p.code == "HL-1514").unwrap();
     assert_eq!(missing.path, "source.metadata.api");
 }
+
+/// Behind the documents an article often shows what is sent: the same interface, with data.
+#[test]
+fn a_sample_request_behind_its_document_is_no_other_plan() {
+    let source = json!({"api": "/a", "id": "id", "number": "id", "request": []});
+    let target = json!({"api": "/open/items/upload", "method": "POST", "idCheck": true,
+        "request": [{"field": "sku", "value": "{{sku}}"}]});
+    let sample = "{\"api\": \"/open/items/upload\", \"method\": \"POST\", \"data\": [...]}";
+    let d = one(&format!("{source}\n写入\n{target}\n示例请求\n{sample}\n"));
+    assert_eq!(d.plan["target"]["metadata"], target);
+    assert!(codes(&d).contains(&("HL-1506", "target.metadata")), "{:?}", d.problems);
+}
+
+/// Of two documents one may have lost the braces around it; what is quoted of the other one is no document.
+#[test]
+fn one_side_without_its_braces_is_read_beside_the_other() {
+    let item = "{\"field\": \"modified_begin\", \"value\": \"{{LAST_SYNC_TIME|datetime}}\"}";
+    let bare = format!(
+        "\"api\": \"purchasein.query\",\n\"method\": \"POST\",\n\"number\": \"io_id\",\n\"id\": \"io_id\",\n\"request\": [\n{item}\n]\n"
+    );
+    let target = "{\"api\": \"batchexecute\", \"idCheck\": true, \"request\": [{\"field\": \"io_id\", \"value\": \"{io_id}\"}]}";
+    let quoted = "\"request\": [{\"field\": \"io_id\", \"label\": \"单号\", \"value\": \"{io_id}\"}]";
+    for text in [
+        format!("源:\n```json\n{bare}```\n目标:\n```json\n{target}\n```\n其中 {quoted} 是映射"),
+        format!("目标:\n{target}\n\n源:\n\n{bare}\n\n完"),
+    ] {
+        let d = one(&text);
+        assert_eq!(d.plan["source"]["connector"], "jst", "{text}");
+        let source = &d.plan["source"]["metadata"];
+        assert_eq!(
+            source.as_object().unwrap().keys().collect::<Vec<_>>(),
+            ["api", "method", "number", "id", "request"]
+        );
+        assert_eq!(source["request"], serde_json::from_str::<Value>(&format!("[{item}]")).unwrap());
+        assert_eq!(d.plan["target"]["metadata"], serde_json::from_str::<Value>(target).unwrap());
+        assert_eq!(d.sides, [Side::Source, Side::Target]);
+        assert!(d.repairs.iter().any(|r| r.kind == Kind::Fragment), "{:?}", d.repairs);
+    }
+}
+
+/// A path that no catalogue has still tells whose it is, where only one platform's begin so; before what is merely named.
+#[test]
+fn paths_of_a_family_and_without_their_first_slash_tell_the_platform() {
+    let mut options = options();
+    let api = |platform: &str, path: &str| heliu_import::Interface {
+        platform: platform.into(),
+        path: path.into(),
+        id: Some("id".into()),
+        ..heliu_import::Interface::default()
+    };
+    options.known.interfaces.extend([
+        api("yonyou", "/yonbip/scm/purchaseorder/list"),
+        api("dingtalk", "/topapi/processinstance/listids"),
+        api("kuaimai", "erp.trade.list.query"),
+        api("jushuitan", "/open/jushuitan/orders/upload"),
+        api("okki", "/v1/product/list"),
+    ]);
+    for (path, connector) in [
+        ("topapi/processinstance/listids", "dingtalk"),
+        ("/yonbip/sd/voucherorder/list", "yonyou"),
+        ("yonbip/sd/voucherorder/list", "yonyou"),
+        ("topapi/smartwork/hrm/employee/queryonjob", "dingtalk"),
+        ("erp.trade.outstock.simple.query", "kuaimai"),
+        ("/open/jushuitan/itemsku/upload", "jst"),
+        // Anybody's may begin so.
+        ("/v1/orders/list", "source"),
+        ("/open/orders/list", "source"),
+        ("/erp/sc/data/orders", "source"),
+        ("gy.erp.trade.get", "source"),
+    ] {
+        let text =
+            json!({"api": path, "id": "id", "number": "id", "pagination": {"pageSize": 1}}).to_string();
+        let d = read_text(text.as_bytes(), &options).unwrap().remove(0);
+        assert_eq!(d.plan["source"]["connector"], connector, "{path}");
+    }
+}

@@ -125,9 +125,111 @@ fn texts() {
 }
 
 #[test]
+fn brackets_that_were_lost_or_are_too_many() {
+    use Kind::*;
+    let two = json!({"request": [{"field": "a", "label": "甲"}, {"field": "b", "label": "乙"}], "m": 1});
+    let items = |text: &str, kinds: &[Kind]| case(text, two.clone(), kinds);
+    items(
+        "\"request\":[{\"field\":\"a\",\"label\":\"甲\",\n{\"field\":\"b\",\"label\":\"乙\"}],\"m\":1}",
+        &[Bracket],
+    );
+    items(
+        "\"request\":[{\"field\":\"a\",\"label\":\"甲\"},\n\"field\":\"b\",\"label\":\"乙\"}],\"m\":1}",
+        &[Bracket],
+    );
+    items(
+        "\"request\":[{\"field\":\"a\",\"label\":\"甲\"},{\"field\":\"b\",\"label\":\"乙\"},\n\"m\":1}",
+        &[Bracket],
+    );
+    items(
+        "\"request\":[{\"field\":\"a\",\"label\":\"甲\"}},{\"field\":\"b\",\"label\":\"乙\"}}],\"m\":1}",
+        &[Bracket, Bracket],
+    );
+    // An item inside of an item's object, and children that are not closed.
+    case(
+        "\"request\":[{\"field\":\"a\",\"parser\":{\"name\":\"P\",\"params\":\",\"\n,{\"field\":\"b\"}],\"m\":1}",
+        json!({"request": [{"field": "a", "parser": {"name": "P", "params": ","}}, {"field": "b"}], "m": 1}),
+        &[Bracket, Bracket],
+    );
+    case(
+        "\"request\":[{\"field\":\"a\",\"children\":[{\"field\":\"c\"}},{\"field\":\"b\"}],\"m\":1}",
+        json!({"request": [{"field": "a", "children": [{"field": "c"}]}, {"field": "b"}], "m": 1}),
+        &[Bracket],
+    );
+    // Texts of a list are no members.
+    case(
+        "\"beatFlat\":[\"a\",\"b\"],\"n\":[-1,\n-2\n],\"m\":1,}",
+        json!({"beatFlat": ["a", "b"], "n": [-1, -2], "m": 1}),
+        &[ExtraComma],
+    );
+}
+
+#[test]
+fn words_of_the_author_between_members_and_items() {
+    use Kind::*;
+    for words in ["此处省略若干字段", "（其余字段略）", "(省略), 共 12 个"] {
+        case(
+            &format!("\"request\":[{{\"field\":\"a\"}},\n{words}\n],\n{words}\n\"m\":1\n{words}\n}}"),
+            json!({"request": [{"field": "a"}], "m": 1}),
+            &[Elision, Elision, Elision],
+        );
+        case(
+            &format!("\"request\":[{{\"field\":\"a\"}}\n  {words}\n  {{\"field\":\"b\"}}]}}"),
+            json!({"request": [{"field": "a"}, {"field": "b"}]}),
+            &[Elision],
+        );
+    }
+}
+
+#[test]
+fn what_nobody_sees_in_a_name_and_a_bar_in_a_table() {
+    use Kind::*;
+    case(
+        "\"\u{200b}request\":[{\"\u{feff}field\":\"a\",\"value\":\"\u{200b}v\"}],\"m\u{200b}\":1}",
+        json!({"request": [{"field": "a", "value": "\u{200b}v"}], "m": 1}),
+        &[Blank],
+    );
+    case(
+        "\"v\":\"{{LAST_SYNC_TIME\\|datetime}}\",\"w\":\"a\\|b\"}",
+        json!({"v": "{{LAST_SYNC_TIME|datetime}}", "w": "a\\|b"}),
+        &[Escape, Escape],
+    );
+}
+
+#[test]
+fn texts_as_python_writes_them() {
+    use Kind::*;
+    case(
+        "\"sql\": \"\"\"SELECT 'a' AS x,\n  \"b\" FROM t\"\"\",\n\"u\": u'二', \"r\": r\"d\"}",
+        json!({"sql": "SELECT 'a' AS x,\n  \"b\" FROM t", "u": "二", "r": "d"}),
+        &[Quote, Literal, Quote, Literal],
+    );
+    case(
+        "'sql': 'SELECT a '\n    'FROM t '\n    'WHERE x',\n'n': 1}",
+        json!({"sql": "SELECT a FROM t WHERE x", "n": 1}),
+        &[Quote; 7],
+    );
+    // In a list these are two, and a name whose colon is missing stays one.
+    case("\"l\":[\"a\"\n\"b\"]}", json!({"l": ["a", "b"]}), &[MissingComma]);
+    case("\"a\":\"x\"\n\"b\" \"v\"}", json!({"a": "x", "b": "v"}), &[MissingComma, MissingColon]);
+    case("\"a\":\"\",\"b\":\"\"}", json!({"a": "", "b": ""}), &[]);
+}
+
+#[test]
 fn comments_and_elisions() {
     use Kind::*;
     case("\"a\":1, // 一\n/* 二 */ \"b\":2 # 三\n}", json!({"a": 1, "b": 2}), &[Comment, Comment, Comment]);
+    // Behind the last text of an object or a list there is no comma before the remark.
+    case(
+        "\"a\":[\"x\", # 一\n\"y\" # 二\n],\"b\":\"v\"  # 三\n}",
+        json!({"a": ["x", "y"], "b": "v"}),
+        &[Comment, Comment, Comment],
+    );
+    case(
+        "\"a\":\"颜色\"  # 3\" 号\",\n\"b\":1}",
+        json!({"a": "颜色\"  # 3\" 号", "b": 1}),
+        &[InnerQuote, InnerQuote],
+    );
     case("\"a\":1,\n...\n}", json!({"a": 1}), &[Elision]);
     case(
         "\"a\":[{\"f\":1},…],\"b\":{...},\"c\":...}",

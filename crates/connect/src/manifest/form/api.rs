@@ -191,6 +191,8 @@ pub struct InsteadForm {
     pub of: std::collections::BTreeMap<String, String>,
     /// Values that mean the interface itself. Where there are some, any other value is refused by `heliu check`.
     pub own: Vec<String>,
+    /// Values of `of` that mean the interface itself where the document writes several records at a time.
+    pub batched: Vec<String>,
     /// Fields by which a request names documents that are there, instead of holding one.
     pub keys: Vec<String>,
     /// Interface by the field's value, for requests with one of `keys`; `*` is any other value.
