@@ -80,7 +80,10 @@ impl Reader<'_> {
         let behind = self.rest();
         let then = behind.trim_start_matches(is_blank);
         let line = behind.get(..behind.len() - then.len()).is_some_and(|b| b.contains('\n'));
-        if part.is_some() && (then.starts_with([',', wide::COMMA]) || then.starts_with(CLOSERS) || line) {
+        // A quote inside would be that of a value whose colon is missing.
+        let plain = !self.notes.iter().skip(notes).any(|n| n.kind == Kind::InnerQuote);
+        let ends = then.starts_with([',', wide::COMMA]) || then.starts_with(CLOSERS) || line;
+        if part.is_some() && plain && ends {
             self.note(from, Kind::Quote, "", text!("joined to the text before", "已与前一段文本相连"));
             return part;
         }

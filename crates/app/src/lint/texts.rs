@@ -61,7 +61,7 @@ fn leading_blank(path: &str, s: &str, out: &mut Vec<Problem>) {
     }
 }
 
-/// The name in `{name}` at the beginning of `s`.
+/// The name in `{name}` at the beginning of `s`, with the format in `{name|format}`.
 fn braced(s: &str) -> Option<&str> {
     let inner = s.strip_prefix('{')?;
     let len = inner
@@ -70,12 +70,16 @@ fn braced(s: &str) -> Option<&str> {
         .map_or(inner.len(), |(i, _)| i);
     let name = inner.get(..len)?;
     let begins = name.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_');
-    (begins && inner.get(len..)?.starts_with('}')).then_some(name)
+    let behind = inner.get(len..)?;
+    let format = behind.strip_prefix('|').and_then(|f| f.split_once('}')).map_or("", |(f, _)| f);
+    let piped = format.len() < 64 && format.starts_with(|c: char| c.is_ascii_alphabetic());
+    let len = if piped { len + 1 + format.len() } else { len };
+    (begins && inner.get(len..)?.starts_with('}')).then(|| inner.get(..len)).flatten()
 }
 
 fn single_brace(path: &str, s: &str, out: &mut Vec<Problem>) {
     let whole = s.trim();
-    if braced(whole).is_some_and(|n| n.len() + 2 == whole.len()) {
+    if braced(whole).is_some_and(|n| n.len() + 2 == whole.len() && !n.contains('|')) {
         return;
     }
     let directive = ["_function", "_findCollection ", "_mongoQuery "].iter().any(|d| s.starts_with(d));
@@ -91,7 +95,8 @@ fn single_brace(path: &str, s: &str, out: &mut Vec<Problem>) {
         if let Some(name) = braced(rest) {
             let before = s.get(..from).unwrap_or("");
             // `${name}` is another finding, and a whole operand of a directive is a reference.
-            let operand = directive && operand(before, rest.get(name.len() + 2..).unwrap_or(""));
+            let operand =
+                directive && !name.contains('|') && operand(before, rest.get(name.len() + 2..).unwrap_or(""));
             if !before.ends_with('$') && !operand {
                 let function = s.starts_with("_function");
                 let found = if function {

@@ -182,6 +182,8 @@ fn cases() -> Vec<(&'static str, Value, &'static str, &'static str, Option<usize
         ),
         ("brace", out("单号{so_id}"), "HL-1084", value, Some(2)),
         ("inner_brace", out("_function IF({o_id}=1,'{so_id}','no {so_id}')"), "HL-1084", value, Some(36)),
+        // Only between two braces there are formats.
+        ("brace_format", out("{created|date}"), "HL-1084", value, Some(0)),
         ("blank", out(" _function 1+1"), "HL-1085", value, Some(0)),
         (
             "end_find",

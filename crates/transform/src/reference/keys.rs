@@ -45,7 +45,7 @@ pub const KEYS: &[Key] = &[
     key("callBackStrategy", "target", ("`strategyId`: another plan that receives the other members after each success, as an object; values over the record and its `primaryWriteback`", "`strategyId`:写入成功后接收数据的其他方案;其余成员按数据与其 `primaryWriteback` 求值后作为一个对象传递")),
     key("distributionOrg", "target", ("organisations that saved data is distributed to", "分配的组织")),
     key("autoCheck", "target", ("audit the saved document", "自动审核")),
-    key("otherapi", "source", ("detail interface that is called per element", "按元素调用的明细接口")),
+    key("otherapi", "source", ("detail interface that is called per element; it and its companions may stand here, or as items of `otherResponse`, `otherRequest` or `request`", "按元素调用的明细接口;与其相关的键可写在此处,也可写作 `otherResponse`、`otherRequest` 或 `request` 的字段项")),
     key("detailkey", "source", ("key under which the detail is put", "明细所在的键")),
     key("detailkey1", "source", ("parameter of the detail call", "明细调用的参数名")),
     key("detailkey2", "source", ("field of the element that fills it", "填充该参数的元素字段")),
