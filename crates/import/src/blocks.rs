@@ -64,7 +64,7 @@ pub(crate) fn blocks(source: &Source) -> Found {
             }
         };
         at = at.max(block.to);
-        let invisible = seen(&mut block.value);
+        let invisible = show_names(&mut block.value);
         if let Some(c) = invisible {
             let done = text!("taken out of names: nobody sees it", "已从名称中去除不可见字符");
             let found = format!("U+{:04X}", u32::from(c));
@@ -76,13 +76,13 @@ pub(crate) fn blocks(source: &Source) -> Found {
     out
 }
 
-/// Takes invisible characters out of all names; the first one is told.
-fn seen(map: &mut Map<String, Value>) -> Option<char> {
+/// Takes invisible characters out of all names, but where another member has the name without them; tells the first one.
+fn show_names(map: &mut Map<String, Value>) -> Option<char> {
     let invisible =
         |c: char| matches!(c, '\u{200b}' | '\u{200c}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}');
     fn inner(value: &mut Value) -> Option<char> {
         match value {
-            Value::Object(map) => seen(map),
+            Value::Object(map) => show_names(map),
             // All of them are to be mended.
             Value::Array(list) => list.iter_mut().fold(None, |found, v| {
                 let here = inner(v);
@@ -91,10 +91,19 @@ fn seen(map: &mut Map<String, Value>) -> Option<char> {
             _ => None,
         }
     }
-    let mut found = map.keys().find_map(|k| k.chars().find(|c| invisible(*c)));
-    if found.is_some() {
+    let mut found = None;
+    if map.keys().any(|k| k.contains(invisible)) {
         let old = std::mem::take(map);
-        map.extend(old.into_iter().map(|(k, v)| (k.replace(invisible, ""), v)));
+        let seen: HashSet<String> = old.keys().filter(|k| !k.contains(invisible)).cloned().collect();
+        for (name, value) in old {
+            let shown = name.replace(invisible, "");
+            if shown == name || seen.contains(&shown) || map.contains_key(&shown) {
+                map.insert(name, value);
+            } else {
+                found = found.or_else(|| name.chars().find(|c| invisible(*c)));
+                map.insert(shown, value);
+            }
+        }
     }
     for value in map.values_mut() {
         let here = inner(value);

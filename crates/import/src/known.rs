@@ -2,7 +2,7 @@
 
 use heliu_transform::Side;
 
-use crate::read::image;
+use crate::gaps::image;
 
 /// An interface of a platform's catalogue.
 #[derive(Debug, Clone, Default)]

@@ -9,6 +9,7 @@ mod blocks;
 mod brackets;
 mod documents;
 mod fragments;
+mod gaps;
 mod known;
 mod maps;
 mod plan;

@@ -189,6 +189,12 @@ fn what_nobody_sees_in_a_name_and_a_bar_in_a_table() {
         json!({"request": [{"field": "a", "value": "\u{200b}v"}], "m": 1}),
         &[Blank],
     );
+    // What would take another member's name keeps its own.
+    case(
+        "\"m\u{200b}\":1,\"m\":2,\"n\u{200b}\":3,\"n\u{feff}\":4}",
+        json!({"m\u{200b}": 1, "m": 2, "n": 3, "n\u{feff}": 4}),
+        &[Blank],
+    );
     case(
         "\"v\":\"{{LAST_SYNC_TIME\\|datetime}}\",\"w\":\"a\\|b\"}",
         json!({"v": "{{LAST_SYNC_TIME|datetime}}", "w": "a\\|b"}),
