@@ -305,3 +305,32 @@ async fn a_list_of_results_that_lacks_some_is_no_success_of_those() {
         assert_eq!(open_ends(&w).await, open, "{shown}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_with_status_200_that_speaks_of_an_error_is_no_success() {
+    for (reply, state) in [
+        (json!({"success": false, "message": "no right"}), "failed"),
+        (json!({"success": "false"}), "failed"),
+        (json!({"Success": "False"}), "failed"),
+        (json!({"isSuccess": false}), "failed"),
+        (json!({"ok": false, "error": "no right"}), "failed"),
+        // Undeclared words: nobody knows what became of the write.
+        (json!({"error": "no right"}), "in_doubt"),
+        (json!({"error": {"code": 5}}), "in_doubt"),
+        (json!({"errors": [{"message": "x"}]}), "in_doubt"),
+        (json!({"errors": [], "id": 7}), ""),
+        (json!({"error": null, "id": 7}), ""),
+        (json!({"error": "", "id": 7}), ""),
+        (json!({"error": false, "errors": 0, "id": 7}), ""),
+        (json!({"code": 0, "error": "none"}), ""),
+        (json!({"success": "true", "errors": ["a warning"]}), ""),
+        (json!({"message": "created"}), ""),
+        (json!({"id": 7}), ""),
+    ] {
+        let shown = reply.to_string();
+        let w = world(json!({}), json!({}), move |_| Reply::json(&reply)).await;
+        let wanted = if state.is_empty() { Vec::new() } else { all(state) };
+        assert_eq!(open_ends(&w).await, wanted, "{shown}");
+        assert_eq!(w.to.calls(), SOURCE, "{shown}: sent once each");
+    }
+}

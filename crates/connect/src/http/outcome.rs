@@ -92,7 +92,7 @@ impl Reading {
     pub fn says_success(&self, reply: &Outline) -> bool {
         let inner = self.envelope(reply);
         let outline = inner.as_ref().unwrap_or(reply);
-        let flagged = || self.flags.iter().any(|p| outline.value(p) == Some(Value::Bool(true)));
+        let flagged = || self.flags.iter().any(|p| flag(outline, p) == Some(true));
         let worded = || {
             let said = ["status", "result"].iter().filter_map(|p| outline.text(&Path::new(p)));
             said.chain([self.words(outline)]).any(|s| SUCCESS.contains(&s.trim().to_lowercase().as_str()))
@@ -102,9 +102,17 @@ impl Reading {
 
     /// Whether a reply has words about an error, declared or not.
     pub fn complains(&self, reply: &Outline) -> bool {
-        let errors = ["error", "errors"].iter().map(|p| Path::new(p));
-        let errors = errors.filter(|p| reply.value(p).is_some()).any(|p| !reply.is_blank(&p));
-        errors || !self.words(reply).trim().is_empty()
+        self.reproaches(reply) || !self.words(reply).trim().is_empty()
+    }
+
+    /// Whether something stands where errors stand; «none» has many forms there.
+    fn reproaches(&self, reply: &Outline) -> bool {
+        let mut errors = ["error", "errors"].iter().filter_map(|p| reply.value(&Path::new(p)));
+        errors.any(|said| match said {
+            Value::Array(items) => !items.is_empty(),
+            Value::Object(map) => !map.is_empty(),
+            said => !matches!(said.in_text().trim(), "" | "0" | "false" | "null"),
+        })
     }
 
     /// The error text that a person should see.
@@ -161,9 +169,22 @@ impl Reading {
         let outline = inner.as_ref().unwrap_or(outline);
         let code = self.code.iter().find_map(|p| outline.text(p));
         let known = code.as_ref().is_none_or(|c| self.ok.contains(c));
-        let denied =
-            self.flags.iter().filter_map(|p| outline.value(p)).any(|v| matches!(v, Value::Bool(false)));
+        let denied = self.flags.iter().any(|p| flag(outline, p) == Some(false));
         if known && !denied {
+            if self.write
+                && self.results.is_empty()
+                && self.reproaches(outline)
+                && !self.says_success(outline)
+            {
+                let said = excerpt(&reply.body);
+                return Err(self.lost(Failure::transient(
+                    "HL-3015",
+                    text!(
+                        "the reply speaks of an error, and nothing in it says that the write succeeded: «{said}»",
+                        "响应提到了错误,且没有任何表示写入成功的内容:“{said}”"
+                    ),
+                )));
+            }
             return Ok(Told::Fine);
         }
         let code = match code {
@@ -344,6 +365,15 @@ pub(super) fn excerpt(body: &[u8]) -> String {
         }
     }
     plain.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect()
+}
+
+/// A platform's word whether a call succeeded, also where it is written as text.
+fn flag(outline: &Outline, place: &Path) -> Option<bool> {
+    match outline.value(place)? {
+        Value::Bool(said) => Some(said),
+        Value::String(said) => said.trim().to_ascii_lowercase().parse().ok(),
+        _ => None,
+    }
 }
 
 fn unreadable(reply: &Reply) -> Failure {

@@ -146,8 +146,8 @@ pub const CODES: &[Code] = &[
         "HL-3015",
         ("a reply proves nothing", "响应无法说明任何问题"),
         (
-            "it shows no list of records and does not say that the call succeeded: an empty list, or an error in words that nobody declared. The window is not counted as read, and the watermark stays",
-            "其中没有数据列表,也没有表示成功:可能是空列表,也可能是未声明的错误。该时间窗口不算读完,水位线不移动",
+            "it shows no list of records and does not say that the call succeeded: an empty list, or an error in words that nobody declared. The window is not counted as read, and the watermark stays. To a write: it speaks of an error and of no success, and the record is in doubt",
+            "其中没有数据列表,也没有表示成功:可能是空列表,也可能是未声明的错误。该时间窗口不算读完,水位线不移动。对写入:响应提到错误而未表示成功,该数据存疑",
         ),
         (
             "look at the reply with `heliu calls PLAN --id CALL`; name the list's place in otherResponse as `DataKey`, or declare with `StatusKey` and `StatusValue` what success looks like; `\"verify\": \"off\"` in the plan takes such a reply for an empty list",
