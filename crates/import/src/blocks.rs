@@ -64,16 +64,22 @@ pub(crate) fn blocks(source: &Source) -> Found {
             }
         };
         at = at.max(block.to);
-        let invisible = show_names(&mut block.value);
-        if let Some(c) = invisible {
-            let done = text!("taken out of names: nobody sees it", "已从名称中去除不可见字符");
-            let found = format!("U+{:04X}", u32::from(c));
-            block.notes.push(Note { at: from, kind: Kind::Blank, found, done, count: 1 });
-        }
+        block.show_names();
         block.notes.extend(inside(source, &block));
         out.blocks.push(block);
     }
     out
+}
+
+impl Block {
+    /// Takes invisible characters out of its names.
+    pub fn show_names(&mut self) {
+        if let Some(c) = show_names(&mut self.value) {
+            let done = text!("taken out of names: nobody sees it", "已从名称中去除不可见字符");
+            let found = format!("U+{:04X}", u32::from(c));
+            self.notes.push(Note { at: self.from, kind: Kind::Blank, found, done, count: 1 });
+        }
+    }
 }
 
 /// Takes invisible characters out of all names, but where another member has the name without them; tells the first one.

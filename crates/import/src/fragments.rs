@@ -53,6 +53,7 @@ pub(crate) fn fragments(source: &Source, blocks: &[Block], whole: &[usize]) -> V
         };
         let mut block =
             Block { value, from, to: reader.at, notes: reader.notes, strict: false, fragment: true };
+        block.show_names();
         block.notes.extend(inside(source, &block));
         if start == Start::Item {
             block.notes.extend(beginning(text, at, from));
