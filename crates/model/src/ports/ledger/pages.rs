@@ -38,7 +38,7 @@ pub struct Element {
     pub head: bool,
 }
 
-/// What a ledger keeps of a body, made ahead by [`Ledger::pack`]; nothing where it was not. Of no use to others.
+/// What a ledger keeps of a body, made ahead by [`Ledger::pack`](super::Ledger::pack); nothing where it was not. Of no use to others.
 #[derive(Debug, Clone, Default)]
 pub struct Packed(pub Option<Bytes>);
 

@@ -83,7 +83,7 @@ pub struct OwnedRun {
     pub problems: Vec<Problem>,
 }
 
-/// Answer to [`Ledger::open_run`].
+/// Answer to [`Ledger::open_run`](super::Ledger::open_run).
 #[derive(Debug, Clone)]
 pub enum RunOpening {
     /// Yours: new, or an interrupted one taken over.
