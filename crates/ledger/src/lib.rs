@@ -24,6 +24,7 @@ mod seal;
 mod secrets;
 mod stored;
 mod tokens;
+mod transactions;
 mod writes;
 
 use std::path::{Path, PathBuf};
@@ -31,15 +32,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use heliu_model::{Failure, text};
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 
 use crate::checkpoint::Checkpoints;
 use crate::rotation::Keys;
 use crate::seal::Seal;
+use crate::transactions::blocking;
 
 pub use lookups::Lookups;
 pub use rotation::Rotated;
 pub use secrets::SecretInfo;
+pub use transactions::COMMITS;
 
 /// How the ledger is opened.
 #[derive(Debug, Clone)]
@@ -70,6 +73,8 @@ struct Inner {
     checkpoints: Checkpoints,
     keys: Keys,
     synced: bool,
+    /// How long to wait for a lock.
+    busy: Duration,
     /// Which file was opened.
     file: Option<FileId>,
 }
@@ -132,6 +137,7 @@ impl SqliteLedger {
             checkpoints: Checkpoints::default(),
             keys: Keys::new(dir.join("key"), seal),
             synced: options.synced,
+            busy: options.busy,
             file: file_id(&file),
         };
         Ok(SqliteLedger { inner: Arc::new(inner) })
@@ -157,56 +163,6 @@ impl SqliteLedger {
     /// The ledger cannot be read.
     pub async fn plan_of_call(&self, call: i64) -> Result<Option<heliu_model::ports::PlanRow>, Failure> {
         self.read(move |db, _| runs::plan_of_call(db, call)).await
-    }
-
-    /// Runs `work` in one write transaction, off the async threads; `what` names it among [`COMMITS`].
-    async fn write<T: Send + 'static>(
-        &self,
-        what: &'static str,
-        synced: bool,
-        work: impl FnOnce(&Transaction, &Keys) -> Result<T, Stop> + Send + 'static,
-    ) -> Result<T, Failure> {
-        self.write_prepared(what, synced, || (), move |tx, keys, ()| work(tx, keys)).await
-    }
-
-    /// Likewise, with what `prepare` makes before the writer is taken: others write meanwhile, and no thread is changed
-    /// between the two.
-    async fn write_prepared<P, T: Send + 'static>(
-        &self,
-        what: &'static str,
-        synced: bool,
-        prepare: impl FnOnce() -> P + Send + 'static,
-        work: impl FnOnce(&Transaction, &Keys, P) -> Result<T, Stop> + Send + 'static,
-    ) -> Result<T, Failure> {
-        let inner = self.inner.clone();
-        blocking(move || {
-            let prepared = prepare();
-            // A panic while the lock was held rolled its transaction back; the connection is sound.
-            let mut db = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let raise = synced && !inner.synced;
-            let sql = |e: rusqlite::Error| errors::failure(&e, &inner.dir);
-            // SQLite goes on with the file it has opened, wherever its name leads by now.
-            if file_id(&inner.dir.join("ledger.db")) != inner.file {
-                return Err(errors::moved(&inner.dir));
-            }
-            if raise {
-                db.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
-            }
-            let result = transact(&mut db, &inner.keys, what, |tx, keys| work(tx, keys, prepared));
-            if raise {
-                db.pragma_update(None, "synchronous", "NORMAL").map_err(sql)?;
-            }
-            drop(db);
-            if inner.checkpoints.due() {
-                let inner = inner.clone();
-                drop(tokio::task::spawn_blocking(move || inner.checkpoints.run(&inner)));
-            }
-            result.map_err(|stop| match stop {
-                Stop::Sql(e) => errors::failure(&e, &inner.dir),
-                Stop::Failure(f) => *f,
-            })
-        })
-        .await
     }
 
     /// Runs `work` on the reading connection, off the async threads.
@@ -238,80 +194,6 @@ fn file_id(file: &Path) -> Option<FileId> {
 #[cfg(not(unix))]
 fn file_id(_file: &Path) -> Option<FileId> {
     None
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(e) => Err(Failure::internal(
-            "HL-6009",
-            text!("a ledger task ended abnormally: {e}", "台账任务异常结束:{e}"),
-        )),
-    }
-}
-
-fn transact<T>(
-    db: &mut Connection,
-    keys: &Keys,
-    what: &'static str,
-    work: impl FnOnce(&Transaction, &Keys) -> Result<T, Stop>,
-) -> Result<T, Stop> {
-    debug_assert!(COMMITS.contains(&what), "`{what}` is missing among COMMITS");
-    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let out = work(&tx, keys)?;
-    point(what, "before");
-    tx.commit()?;
-    point(what, "after");
-    Ok(out)
-}
-
-/// Every transaction that this ledger commits. At `ledger/NAME/before` and `ledger/NAME/after` tests let the process
-/// die (docs/decisions/0010).
-pub const COMMITS: [&str; 36] = [
-    "plan",
-    "set_watermark",
-    "open_run",
-    "heartbeat",
-    "commit_page",
-    "save_calls",
-    "claim",
-    "announce",
-    "settle",
-    "intent_rows",
-    "close_run",
-    "put_back",
-    "read_until",
-    "put",
-    "begin_retention",
-    "mark_retention",
-    "drop_calls",
-    "drop_contents",
-    "shrink",
-    "space",
-    "timetable",
-    "answer",
-    "adopt",
-    "begin_refresh",
-    "end_refresh",
-    "reserve",
-    "release",
-    "hold",
-    "slow",
-    "set_secret",
-    "remove_secret",
-    "rotate_key",
-    "observe_alert",
-    "close_alert",
-    "take_notices",
-    "settle_notices",
-];
-
-/// Where a test may let the process die; nothing at all in what is shipped.
-fn point(what: &str, when: &str) {
-    fail::fail_point!(&format!("ledger/{what}/{when}"));
-    let _ = (what, when);
 }
 
 /// Why a transaction is rolled back.

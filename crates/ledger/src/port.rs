@@ -7,6 +7,10 @@ use heliu_model::budget::{Limits, Throttle, Usage};
 use heliu_model::ports::*;
 use heliu_model::{Call, Failure, Ts};
 
+use rusqlite::Transaction;
+
+use crate::rotation::Keys;
+use crate::transactions::short;
 use crate::{
     SqliteLedger, alerts, budget, pack, pages, reads, retention, runs, schedules, stored, tokens, writes,
 };
@@ -33,7 +37,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn heartbeat(&self, run: RunId, epoch: i64, until: Ts) -> Result<(), Failure> {
-        self.write("heartbeat", false, move |tx, _| runs::heartbeat(tx, run, epoch, until)).await
+        self.write_short("heartbeat", move |tx, _| runs::heartbeat(tx, run, epoch, until)).await
     }
 
     fn pack(&self, body: &Bytes) -> Packed {
@@ -42,17 +46,21 @@ impl Ledger for SqliteLedger {
 
     async fn commit_page(&self, page: PageCommit, advance: Advance) -> Result<PageCommitted, Failure> {
         let (body, ahead) = (page.body.clone(), page.packed.0.clone());
-        self.write_prepared(
-            "commit_page",
-            false,
-            move || ahead.unwrap_or_else(|| pack(&body).into()),
-            move |tx, _, packed| {
-                let mut page = page;
-                page.now = stored::timed(tx, page.now)?;
-                pages::commit_page(tx, page, &packed, advance)
-            },
-        )
-        .await
+        let few = page.elements.len();
+        let work = move |tx: &Transaction, packed: &[u8]| {
+            let mut page = page;
+            page.now = stored::timed(tx, page.now)?;
+            pages::commit_page(tx, page, packed, advance)
+        };
+        match ahead {
+            Some(packed) if short(few, packed.len()) => {
+                self.write_short("commit_page", move |tx, _| work(tx, &packed)).await
+            }
+            ahead => {
+                let pack = move || ahead.unwrap_or_else(|| pack(&body).into());
+                self.write_prepared("commit_page", false, pack, move |tx, _, packed| work(tx, &packed)).await
+            }
+        }
     }
 
     async fn save_calls(
@@ -88,12 +96,26 @@ impl Ledger for SqliteLedger {
     }
 
     async fn announce(&self, announce: Announce) -> Result<i64, Failure> {
-        self.write("announce", announce.synced, move |tx, _| writes::announce(tx, &announce)).await
+        let synced = announce.synced;
+        let work = move |tx: &Transaction, _: &Keys| writes::announce(tx, &announce);
+        if synced {
+            self.write("announce", true, work).await
+        } else {
+            self.write_short("announce", work).await
+        }
     }
 
     async fn settle(&self, settle: Settle) -> Result<(), Failure> {
         let mut settle = settle;
         let passed = settle.left.passed.take();
+        if passed.is_none() && short(settle.outcomes.len(), 0) {
+            return self
+                .write_short("settle", move |tx, _| {
+                    settle.now = stored::timed(tx, settle.now)?;
+                    writes::settle(tx, &settle)
+                })
+                .await;
+        }
         let pack = move || passed.map(|put| (pack(&put.body), put));
         self.write_prepared("settle", false, pack, move |tx, _, packed| {
             settle.now = stored::timed(tx, settle.now)?;
@@ -313,12 +335,11 @@ impl Budget for SqliteLedger {
         now: Ts,
     ) -> Result<Slot, Failure> {
         let (credential, owner, limits) = (credential.to_owned(), owner.to_owned(), *limits);
-        self.write("reserve", false, move |tx, _| budget::reserve(tx, &credential, &limits, &owner, now))
-            .await
+        self.write_short("reserve", move |tx, _| budget::reserve(tx, &credential, &limits, &owner, now)).await
     }
 
     async fn release(&self, slot: i64, now: Ts) -> Result<(), Failure> {
-        self.write("release", false, move |tx, _| budget::release(tx, slot, now)).await
+        self.write_short("release", move |tx, _| budget::release(tx, slot, now)).await
     }
 
     async fn hold(&self, credential: &str, until: Ts) -> Result<(), Failure> {

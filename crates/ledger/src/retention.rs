@@ -8,7 +8,8 @@ use heliu_model::record::State;
 use heliu_model::{Failure, Ts};
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
-use crate::{SqliteLedger, Stop, blocking, errors, from_json, to_json};
+use crate::transactions::blocking;
+use crate::{SqliteLedger, Stop, errors, from_json, to_json};
 
 /// Calls that one step takes out.
 const CALLS: usize = 200;
