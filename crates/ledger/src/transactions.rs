@@ -267,6 +267,7 @@ mod tests {
 
     /// One thread only: it would wait for ever for what it holds itself.
     #[tokio::test]
+    #[expect(clippy::await_holding_lock, reason = "to be waited for is what it is held for")]
     async fn a_writer_that_is_taken_is_waited_for_elsewhere() {
         let dir = tempfile::tempdir().unwrap();
         let ledger = open(dir.path());
