@@ -27,6 +27,45 @@ struct Ways {
     after: Option<String>,
 }
 
+/// How the plans of a project feed each other. Read once for all plans that are examined together: each of them is held
+/// against all others.
+pub struct Feeds {
+    plans: BTreeMap<String, Ways>,
+    /// Names by ids in small letters.
+    ids: HashMap<String, String>,
+    /// To whom what a plan writes goes on.
+    next: BTreeMap<String, Vec<String>>,
+}
+
+impl Feeds {
+    /// Reads every plan of the project that can be read.
+    pub fn of(project: &Project) -> Feeds {
+        let mut feeds = Feeds { plans: all(project), ids: HashMap::new(), next: BTreeMap::new() };
+        for (name, ways) in &feeds.plans {
+            feeds.ids.entry(ways.id.to_ascii_lowercase()).or_insert_with(|| name.clone());
+        }
+        let mut next: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, ways) in &feeds.plans {
+            for to in [&ways.callback, &ways.stored].into_iter().flatten() {
+                next.entry(name.clone()).or_default().extend(feeds.named(to).map(str::to_owned));
+            }
+            for from in [&ways.read, &ways.after].into_iter().flatten() {
+                if let Some(from) = feeds.named(from) {
+                    next.entry(from.to_owned()).or_default().push(name.clone());
+                }
+            }
+        }
+        Feeds { next, ..feeds }
+    }
+
+    /// The plan with this id or name: the first one where both are to be found.
+    fn named(&self, words: &str) -> Option<&str> {
+        let id = self.ids.get(&words.to_ascii_lowercase());
+        let name = self.plans.get_key_value(words).map(|(name, _)| name);
+        id.into_iter().chain(name).min().map(String::as_str)
+    }
+}
+
 /// Every plan of the project that can be read.
 fn all(project: &Project) -> BTreeMap<String, Ways> {
     let mut ledgers: HashMap<String, bool> = HashMap::new();
@@ -54,7 +93,7 @@ fn all(project: &Project) -> BTreeMap<String, Ways> {
 }
 
 /// The shortest way from `from` to `to`, both included.
-fn way(from: &str, to: &str, next: &BTreeMap<&str, Vec<&str>>) -> Option<Vec<String>> {
+fn way(from: &str, to: &str, next: &BTreeMap<String, Vec<String>>) -> Option<Vec<String>> {
     let mut came: HashMap<&str, &str> = HashMap::new();
     let mut open = VecDeque::from([from]);
     while let Some(at) = open.pop_front() {
@@ -69,7 +108,7 @@ fn way(from: &str, to: &str, next: &BTreeMap<&str, Vec<&str>>) -> Option<Vec<Str
             return Some(way);
         }
         for then in next.get(at).into_iter().flatten() {
-            if *then != from && !came.contains_key(then) {
+            if then != from && !came.contains_key(then.as_str()) {
                 came.insert(then, at);
                 open.push_back(then);
             }
@@ -80,33 +119,21 @@ fn way(from: &str, to: &str, next: &BTreeMap<&str, Vec<&str>>) -> Option<Vec<Str
 
 /// A plan that passes on, or writes, to one from which it gets its own records again, directly or through others.
 pub fn circle(l: &Loaded, known: &Known, out: &mut Vec<Problem>) {
-    let ledger = l.target.as_ref().is_some_and(|spec| answers_to(&spec.platform));
-    if receiving_plan(&l.target_meta).is_none() && !ledger {
+    let stored = match &l.target {
+        Some(spec) if answers_to(&spec.platform) => other_plan(&l.target_meta),
+        _ => None,
+    };
+    if receiving_plan(&l.target_meta).is_none() && stored.is_none() {
         return;
     }
-    let plans = all(known.project);
-    let named = |words: &str| {
-        plans
-            .iter()
-            .find(|(name, p)| p.id.eq_ignore_ascii_case(words) || *name == words)
-            .map(|(n, _)| n.as_str())
-    };
-    let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, ways) in &plans {
-        for to in [&ways.callback, &ways.stored].into_iter().flatten() {
-            next.entry(name).or_default().extend(named(to));
-        }
-        for from in [&ways.read, &ways.after].into_iter().flatten() {
-            if let Some(from) = named(from) {
-                next.entry(from).or_default().push(name);
-            }
-        }
-    }
-    let Some(own) = plans.get(&l.name) else { return };
+    let feeds = known.feeds.get_or_init(|| Feeds::of(known.project));
+    let Some(own) = feeds.plans.get(&l.name) else { return };
     for (to, at) in [(&own.callback, CALLBACK), (&own.stored, STORED)] {
         // Of a plan that names itself something else is said.
-        let Some(to) = to.as_deref().and_then(named).filter(|to| *to != l.name) else { continue };
-        let Some(back) = way(to, &l.name, &next) else { continue };
+        let Some(to) = to.as_deref().and_then(|to| feeds.named(to)).filter(|to| *to != l.name) else {
+            continue;
+        };
+        let Some(back) = way(to, &l.name, &feeds.next) else { continue };
         let way = format!("{} → {}", l.name, back.join(" → "));
         out.push(
             say::FEED_EACH_OTHER

@@ -11,12 +11,15 @@ mod texts;
 mod walk;
 mod window;
 
+use std::sync::OnceLock;
+
 use heliu_connect::ApiFacts;
 use heliu_model::Problem;
 
 use crate::project::Project;
 use crate::wire::Loaded;
 
+pub use circle::Feeds;
 pub use fields::{Samples, fields};
 
 /// What a plan is held against.
@@ -26,7 +29,9 @@ pub struct Known<'a> {
     /// Names of all plans.
     pub plans: &'a [String],
     /// Ids of all plans; asked for only when the plan has lookups.
-    pub ids: &'a dyn Fn() -> Vec<String>,
+    pub ids: &'a dyn Fn() -> &'a [String],
+    /// How all plans feed each other, once somebody has asked.
+    pub feeds: &'a OnceLock<Feeds>,
     /// Names of all value maps.
     pub maps: &'a [String],
     /// What the catalogue says about the source's interface.

@@ -26,7 +26,6 @@ pub fn texts(meta: &Metadata, known: &Known, out: &mut Vec<Problem>) {
     if let Some(back) = meta.raw.as_object().and_then(|m| m.get("callBackStrategy")) {
         texts_of(back, "callBackStrategy", &mut list);
     }
-    let mut ids: Option<Vec<String>> = None;
     for (path, s) in list {
         if s.contains('{') || s.contains('_') || s.contains('$') {
             leading_blank(&path, s, out);
@@ -35,8 +34,7 @@ pub fn texts(meta: &Metadata, known: &Known, out: &mut Vec<Problem>) {
             milliseconds(&path, s, out);
             no_end_find(&path, s, out);
             for (at, scheme) in schemes(s) {
-                let all = ids.get_or_insert_with(|| (known.ids)());
-                unknown_lookup(&path, s, at, scheme, all, known.plans, out);
+                unknown_lookup(&path, s, at, scheme, (known.ids)(), known.plans, out);
             }
         }
     }

@@ -156,6 +156,7 @@ impl App {
             project: &self.project,
             plans,
             ids: &|| self.plan_ids(),
+            feeds: &self.feeds,
             maps,
             source: source_facts(registry, &loaded),
         };
@@ -165,12 +166,12 @@ impl App {
     }
 
     /// Ids of all plans, read once.
-    fn plan_ids(&self) -> Vec<String> {
+    fn plan_ids(&self) -> &[String] {
         let read = || {
             let names = self.project.plan_names();
             names.iter().filter_map(|n| self.project.plan(n).ok()).map(|r| r.value.id).collect()
         };
-        self.ids.get_or_init(read).clone()
+        self.ids.get_or_init(read)
     }
 
     /// What is known about the fields of a plan's records: stored ones, else the document's `response`, else the

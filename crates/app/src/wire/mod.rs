@@ -32,6 +32,8 @@ pub struct App {
     /// Time.
     pub clock: Arc<RealClock>,
     ids: OnceLock<Vec<String>>,
+    /// How plans feed each other, once it was asked for.
+    feeds: OnceLock<crate::lint::Feeds>,
     /// Names of plans and of value maps, once they were looked for: every plan is examined against them.
     names: OnceLock<(Vec<String>, Vec<String>)>,
 }
@@ -64,6 +66,7 @@ impl App {
             data_dir,
             clock: Arc::new(RealClock::new()),
             ids: OnceLock::new(),
+            feeds: OnceLock::new(),
             names: OnceLock::new(),
         })
     }
@@ -77,6 +80,7 @@ impl App {
             data_dir: self.data_dir.clone(),
             clock: self.clock.clone(),
             ids: OnceLock::new(),
+            feeds: OnceLock::new(),
             names: OnceLock::new(),
         }
     }
@@ -123,6 +127,7 @@ impl App {
             data_dir: self.data_dir.clone(),
             clock: self.clock.clone(),
             ids: OnceLock::new(),
+            feeds: OnceLock::new(),
             names: OnceLock::new(),
         }
     }
