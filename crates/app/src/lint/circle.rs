@@ -145,3 +145,54 @@ pub fn circle(l: &Loaded, known: &Known, out: &mut Vec<Problem>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn project(dir: &Path, plans: &[(&str, Value)]) -> Project {
+        std::fs::create_dir_all(dir.join("plans")).unwrap();
+        for (name, said) in plans {
+            let mut plan = json!({"source": {"connector": "a", "metadata": {}}, "target": {"connector": "b", "metadata": {}}});
+            for (key, value) in said.as_object().unwrap() {
+                match key.as_str() {
+                    "to" => plan["target"]["metadata"]["callBackStrategy"] = json!({"strategyId": value}),
+                    _ => plan[key] = value.clone(),
+                }
+            }
+            std::fs::write(dir.join(format!("plans/{name}.json")), plan.to_string()).unwrap();
+        }
+        let Ok(project) = Project::open(dir) else { panic!("the project cannot be opened") };
+        project
+    }
+
+    #[test]
+    fn a_plan_is_found_by_its_id_in_any_letters_or_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let plans = [("b", json!({"id": "Ab-12"})), ("c", json!({"id": "d"})), ("d", json!({"id": "x"}))];
+        let feeds = Feeds::of(&project(dir.path(), &plans));
+        assert_eq!(feeds.named("aB-12"), Some("b"));
+        assert_eq!(feeds.named("d"), Some("c"), "one plan's id, another one's name: the first of both");
+        assert_eq!(feeds.named("B"), None, "names are told apart by their letters");
+        assert_eq!(feeds.named("X"), Some("d"));
+    }
+
+    #[test]
+    fn what_is_passed_on_and_who_follows_are_ways_to_the_next_plan() {
+        let dir = tempfile::tempdir().unwrap();
+        let plans = [
+            ("a", json!({"to": "ID-B"})),
+            ("b", json!({"id": "id-b"})),
+            ("c", json!({"after": "b"})),
+            ("d", json!({"after": "nobody", "to": "nobody"})),
+        ];
+        let feeds = Feeds::of(&project(dir.path(), &plans));
+        assert_eq!(way("a", "c", &feeds.next), Some(vec!["a".into(), "b".into(), "c".into()]));
+        assert_eq!(way("c", "a", &feeds.next), None);
+        assert_eq!(feeds.next.get("d").map(Vec::len), Some(0));
+    }
+}
