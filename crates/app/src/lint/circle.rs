@@ -149,6 +149,7 @@ pub fn circle(l: &Loaded, known: &Known, out: &mut Vec<Problem>) {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::sync::OnceLock;
 
     use serde_json::{Value, json};
 
@@ -194,5 +195,41 @@ mod tests {
         assert_eq!(way("a", "c", &feeds.next), Some(vec!["a".into(), "b".into(), "c".into()]));
         assert_eq!(way("c", "a", &feeds.next), None);
         assert_eq!(feeds.next.get("d").map(Vec::len), Some(0));
+    }
+
+    fn loaded(project: &Project, name: &str) -> Loaded {
+        let Ok(read) = project.plan(name) else { panic!("there is no plan {name}") };
+        let plan = read.value;
+        Loaded {
+            name: name.to_owned(),
+            source_meta: Metadata::parse(&plan.source.metadata, Side::Source).0,
+            target_meta: Metadata::parse(&plan.target.metadata, Side::Target).0,
+            plan,
+            source: None,
+            target: None,
+            tz: chrono_tz::UTC,
+            problems: Vec::new(),
+        }
+    }
+
+    /// With ten thousand plans, to read all of them once for each takes minutes.
+    #[test]
+    fn plans_are_read_once_for_all_and_not_for_those_that_name_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let plans = [("a", json!({"to": "b"})), ("b", json!({"to": "a"})), ("c", json!({}))];
+        let project = project(dir.path(), &plans);
+        let [a, b, c] = ["a", "b", "c"].map(|name| loaded(&project, name));
+        let feeds = OnceLock::new();
+        let found = |l: &Loaded| {
+            let known =
+                Known { project: &project, plans: &[], ids: &|| &[], feeds: &feeds, maps: &[], source: None };
+            let mut out = Vec::new();
+            circle(l, &known, &mut out);
+            out.len()
+        };
+        assert_eq!((found(&c), feeds.get().is_some()), (0, false));
+        assert_eq!(found(&a), 1);
+        std::fs::remove_dir_all(dir.path().join("plans")).unwrap();
+        assert_eq!(found(&b), 1, "held against what was read for the first one");
     }
 }
